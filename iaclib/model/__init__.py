@@ -1,0 +1,1 @@
+"""What things are: values, outputs, tokens, fields, addresses, scope. No I/O."""

@@ -1,0 +1,70 @@
+"""The base of configured access to one cloud."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.provider.handler import Handler
+
+#: The providers that ``with provider:`` blocks have put in force, innermost last.
+active: ContextVar[tuple[Provider, ...]] = ContextVar("iaclib_active_providers", default=())
+
+
+class Identity(NamedTuple):
+    """Which account (or project, or subscription) and region a provider reaches."""
+
+    account: str
+    region: str
+
+
+class Provider:
+    """Configured access to one cloud: account, region, credentials, endpoint.
+
+    A provider is a plain value, known when planning. Used as ``with
+    provider:`` it serves what is declared in the block. Subclasses set
+    ``name``, which is the prefix before ``:`` of the types that they serve;
+    defining one registers the name.
+    """
+
+    name: ClassVar[str] = ""
+    default_tags: Mapping[str, str] = {}
+    limits: Mapping[str, int] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__ and cls.name:
+            from iaclib.provider.registry import register_provider  # noqa: PLC0415 - registry imports this module
+
+            register_provider(cls)
+
+    def identity(self) -> Identity:
+        """Tell which account and region this reaches; calls the cloud only if it must."""
+        return Identity("", "")
+
+    def handler(self, type: str) -> Handler[Any]:
+        """Give the handler of a type; KeyError if this provider does not serve it."""
+        raise KeyError(type)
+
+    def config(self) -> Mapping[str, Any]:
+        """Give the non-credential configuration as JSON, for ``from_config``."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make the provider that ``config()`` describes."""
+        return cls(**config)
+
+    def service(self, type: str) -> str:
+        """Name the service whose rate limits a type's calls share."""
+        return type.split(":")[1] if type.count(":") > 1 else self.name
+
+    def __enter__(self) -> Self:
+        active.set((*active.get(), self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        active.set(active.get()[:-1])

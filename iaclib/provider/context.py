@@ -1,0 +1,91 @@
+"""What the engine tells a handler about the step it performs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+P = TypeVar("P")
+
+
+@attrs.frozen
+class Checkpoint:
+    """What a long operation has noted so far: the id, if known, and JSON data."""
+
+    id: str | None = None
+    data: Any = None
+
+
+def _no_checkpoint(_id: str | None, _data: Any) -> None:
+    """Outside a step nothing needs to be durable."""
+
+
+def _no_log(_message: str) -> None:
+    """Outside a run nobody listens."""
+
+
+@attrs.define(slots=False)
+class Context(Generic[P]):
+    """One step, as its handler sees it.
+
+    Args:
+        address: The resource's address in its stack, such as ``net/vpc``.
+        urn: ``project/stack:address``.
+        stack: ``project/stack``.
+        provider: The configured provider, or None for types without one.
+        token: The step's idempotency token: 32 lower-case hex digits, the same
+            for every retry, also by another engine.
+        deadline: When the step must be done, in seconds of ``monotonic``.
+        record: What state holds of the object, or None on create.
+        on_delete: Delete parameters from the resource's options.
+    """
+
+    address: str
+    urn: str
+    stack: str
+    provider: P
+    token: str = ""
+    deadline: float = float("inf")
+    record: Any = None
+    on_delete: Mapping[str, Any] = attrs.field(factory=dict)
+    monotonic: Callable[[], float] = time.monotonic
+    _sleep: Callable[[float], None] = time.sleep
+    _cancelled: Callable[[], bool] = bool
+    _log: Callable[[str], None] = _no_log
+    _checkpoint: Callable[[str | None, Any], None] = _no_checkpoint
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run is being stopped; a running step may still finish."""
+        return self._cancelled()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left until the deadline, at least 0."""
+        return max(0.0, self.deadline - self.monotonic())
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the deadline."""
+        self._sleep(min(seconds, self.remaining))
+
+    def log(self, message: str) -> None:
+        """Say what is going on, for people; must not hold a secret."""
+        self._log(message)
+
+    def checkpoint(self, *, id: str | None = None, data: Any = None) -> None:
+        """Note durably what the operation has learned so far.
+
+        When this returns, a killed run's successor will get it in ``resume``
+        (or use the id to ``read``). Call it as soon as an id is known and more
+        calls follow.
+
+        Args:
+            id: The object's physical id, if known.
+            data: Any JSON value, such as an operation's name to poll.
+        """
+        self._checkpoint(id, data)

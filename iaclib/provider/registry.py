@@ -1,0 +1,84 @@
+"""Which classes serve which names: built-in, third-party and users' own.
+
+The type registry is process-wide because classes are: defining a class
+registers its type. Built-in names are in one static table; entry points are
+read only for names that it does not have.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import DeclarationError, UnknownProviderError
+
+if TYPE_CHECKING:
+    from iaclib.provider.base import Provider
+    from iaclib.provider.handler import Handler
+
+#: group -> name -> "module:attribute"; the same shape as an entry point.
+BUILTIN: dict[str, dict[str, str]] = {
+    "iaclib.backends": {
+        "memory": "iaclib.backends.memory:Memory.from_url",
+        "sqlite": "iaclib.backends.sqlite:Sqlite.from_url",
+    },
+    "iaclib.providers": {"aws": "iaclib.aws.provider:Provider"},
+    "iaclib.keyrings": {},
+}
+
+_providers: dict[str, type[Provider]] = {}
+_handlers: dict[str, tuple[Any, str]] = {}  # type -> (handler class or instance, "module:qualname")
+
+
+def load_named(group: str, name: str) -> Any | None:
+    """Load what a name stands for in a group, or None if nobody offers it."""
+    target = BUILTIN.get(group, {}).get(name)
+    if target is None:
+        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only for names of third parties
+
+        found = [entry for entry in entry_points(group=group) if entry.name == name]
+        return found[0].load() if found else None
+    module, _, attribute = target.partition(":")
+    loaded: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        loaded = getattr(loaded, part)
+    return loaded
+
+
+def register_provider(cls: type[Provider]) -> None:
+    """Make a provider class known by its name."""
+    known = _providers.get(cls.name)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        msg = (
+            f"provider {cls.name!r} is defined by {known.__module__}.{known.__qualname__} and again by "
+            f"{cls.__module__}.{cls.__qualname__}, expected one class a name; rename one of them"
+        )
+        raise DeclarationError(msg)
+    _providers[cls.name] = cls
+
+
+def provider_class(name: str) -> type[Provider]:
+    """Find a provider class by name, importing it if it is built in or an entry point."""
+    found: type[Provider] | None = _providers.get(name) or load_named("iaclib.providers", name)
+    if found is None:
+        msg = f"provider {name!r} is not known, expected a built-in name or an imported Provider subclass; import the module that defines it"
+        raise UnknownProviderError(msg, provider=name)
+    return found
+
+
+def register_handler(type: str, handler: Any, defined_by: str) -> None:
+    """Note the handler of a type that a class brings itself."""
+    _handlers[type] = (handler, defined_by)
+
+
+def own_handler(type: str) -> Handler[Any] | None:
+    """Give the handler that a type's class brings itself, if it is registered."""
+    found = _handlers.get(type)
+    if found is None:
+        return None
+    handler, defined_by = found
+    if inspect.isclass(handler):
+        handler = handler()
+        _handlers[type] = (handler, defined_by)
+    return handler  # type: ignore[no-any-return]

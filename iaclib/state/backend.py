@@ -1,0 +1,157 @@
+"""The contract of a place where state is kept, and the lease on a stack."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from datetime import timedelta  # noqa: TC003 - part of the public signatures
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iaclib.model.addresses import StackRef
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import RunSummary, Snapshot
+
+
+@attrs.frozen
+class Holder:
+    """Who holds a lease; enough to tell whether that process still lives."""
+
+    user: str
+    host: str
+    boot_id: str
+    pid: int
+    process_start: str
+    operation: str
+    since: float  # seconds since the epoch
+
+    @classmethod
+    def here(cls, operation: str, since: float) -> Holder:
+        """Describe this process."""
+        return cls(_user(), socket.gethostname(), boot_id(), os.getpid(), process_start(os.getpid()) or "", operation, since)
+
+    def is_gone(self) -> bool:
+        """Tell whether the holding process surely ended: same host and boot, and no such process."""
+        if not self.boot_id or self.host != socket.gethostname() or self.boot_id != boot_id():
+            return False
+        start = process_start(self.pid)
+        return start is None or (bool(self.process_start) and start != self.process_start)
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} (pid {self.pid}, {self.operation})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such uid in the user database, as in containers
+        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def boot_id() -> str:
+    """Tell this boot of this machine from others; "" where the system doesn't say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def process_start(pid: int) -> str | None:
+    """Give the start time of a process (opaque text), or None if it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+        return _alive(pid)
+    except ProcessLookupError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _alive(pid: int) -> str | None:
+    """Ask for a process's life where there is no /proc."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return ""
+    return ""
+
+
+@attrs.frozen
+class Lease:
+    """The right to write one stack's state until ``expires`` (seconds since the epoch)."""
+
+    ref: StackRef
+    fence: int
+    holder: Holder
+    ttl: timedelta
+    expires: float
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Where state lives. Narrow on purpose.
+
+    Secrets reach a backend sealed (``state.seal``); ``state.codec`` writes the
+    bytes and refuses an unsealed one.
+    """
+
+    def stacks(self) -> Sequence[StackRef]:
+        """List the stacks that have state."""
+        ...
+
+    def acquire(self, ref: StackRef, holder: Holder, ttl: timedelta) -> Lease:
+        """Take the lease; its fence is the previous one plus 1.
+
+        Raises:
+            LeaseHeldError: Somebody else holds it, with ``holder``.
+        """
+        ...
+
+    def renew(self, lease: Lease) -> Lease:
+        """Move the lease's end to now plus ttl.
+
+        Raises:
+            LeaseLostError: It was taken over.
+        """
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give the lease back; not holding it any more is fine."""
+        ...
+
+    def load(self, ref: StackRef) -> Snapshot:
+        """Read the state; an empty snapshot for a stack that was never written."""
+        ...
+
+    def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
+        """Write entries atomically; they are durable when this returns.
+
+        Args:
+            lease: Whose fence must still be the newest.
+            entries: What to add.
+            lineage: The stack's lineage; the first write sets it.
+            serial: The serial that the writer last saw.
+
+        Returns:
+            The new serial, ``serial`` + 1.
+
+        Raises:
+            LeaseLostError: The fence is stale.
+            StateConflictError: Serial or lineage differ from what is stored.
+        """
+        ...
+
+    def history(self, ref: StackRef) -> Sequence[RunSummary]:
+        """List runs, oldest first."""
+        ...
