@@ -34,7 +34,9 @@ class Holder:
     @classmethod
     def here(cls, operation: str, since: float) -> Holder:
         """Describe this process."""
-        return cls(_user(), socket.gethostname(), boot_id(), os.getpid(), process_start(os.getpid()) or "", operation, since)
+        return cls(
+            _user(), socket.gethostname(), boot_id(), os.getpid(), process_start(os.getpid()) or "", operation, since
+        )
 
     def is_gone(self) -> bool:
         """Tell whether the holding process surely ended: same host and boot, and no such process."""

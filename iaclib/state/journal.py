@@ -82,7 +82,18 @@ Entry = Began | Noted | Ended | Exported | Keyed | Ran
 class Working:
     """A snapshot being changed by entries, without copying it each time."""
 
-    __slots__ = ("format", "generations", "intents", "key", "lineage", "outputs", "records", "serial", "superseded", "tokens")
+    __slots__ = (
+        "format",
+        "generations",
+        "intents",
+        "key",
+        "lineage",
+        "outputs",
+        "records",
+        "serial",
+        "superseded",
+        "tokens",
+    )
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.lineage = snapshot.lineage
@@ -106,7 +117,9 @@ class Working:
             case Noted():
                 intent = self.intents.get(entry.step)
                 if intent is not None:
-                    self.intents[entry.step] = attrs.evolve(intent, id=entry.id or intent.id, data=entry.data if entry.data is not None else intent.data)
+                    self.intents[entry.step] = attrs.evolve(
+                        intent, id=entry.id or intent.id, data=entry.data if entry.data is not None else intent.data
+                    )
             case Exported():
                 self.outputs = entry.outputs
             case Keyed():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iaclib import declare as iac
@@ -116,6 +116,7 @@ class Thing(iac.Resource, type="test:Thing", handler=ThingHandler):
     link: iac.Input[str] = iac.field(default=None)
     hard: iac.Input[str] = iac.field(default=None, replaces=True)
     data: iac.Input[Mapping[str, iac.Input[str]]] = iac.field(default=None)
+    members: iac.Input[Sequence[iac.Input[str]]] = iac.field(default=None, unordered=True)
     password: iac.Input[str] = iac.field(default=None, secret=True)
     out: iac.Output[str] = iac.computed()
     fixed: iac.Output[str] = iac.computed(stable=True)

@@ -1,0 +1,27 @@
+"""Declarations for EC2: networks, security and compute."""
+
+from iaclib.aws._ec2_compute import Instance, Volume
+from iaclib.aws._ec2_network import (
+    VPC,
+    InternetGateway,
+    Route,
+    RouteTable,
+    Subnet,
+    SubnetRouteTableAssociation,
+    VPCGatewayAttachment,
+)
+from iaclib.aws._ec2_security import KeyPair, SecurityGroup
+
+__all__ = [
+    "VPC",
+    "Instance",
+    "InternetGateway",
+    "KeyPair",
+    "Route",
+    "RouteTable",
+    "SecurityGroup",
+    "Subnet",
+    "SubnetRouteTableAssociation",
+    "VPCGatewayAttachment",
+    "Volume",
+]

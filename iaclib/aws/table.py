@@ -1,0 +1,54 @@
+"""Which handler class serves which AWS type; each is imported on first use."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from iaclib.provider.handler import Handler
+
+_HERE = "iaclib.aws.handlers"
+
+#: type -> "module:Class".
+HANDLERS: dict[str, str] = {
+    "aws:ec2:VPC": f"{_HERE}.ec2_network:VPCHandler",
+    "aws:ec2:Subnet": f"{_HERE}.ec2_subnet:SubnetHandler",
+    "aws:ec2:InternetGateway": f"{_HERE}.ec2_network:InternetGatewayHandler",
+    "aws:ec2:VPCGatewayAttachment": f"{_HERE}.ec2_routing:VPCGatewayAttachmentHandler",
+    "aws:ec2:RouteTable": f"{_HERE}.ec2_network:RouteTableHandler",
+    "aws:ec2:Route": f"{_HERE}.ec2_routing:RouteHandler",
+    "aws:ec2:SubnetRouteTableAssociation": f"{_HERE}.ec2_routing:SubnetRouteTableAssociationHandler",
+    "aws:ec2:SecurityGroup": f"{_HERE}.ec2_security:SecurityGroupHandler",
+    "aws:ec2:KeyPair": f"{_HERE}.ec2_security:KeyPairHandler",
+    "aws:ec2:Instance": f"{_HERE}.ec2_compute:InstanceHandler",
+    "aws:ec2:Volume": f"{_HERE}.ec2_compute:VolumeHandler",
+    "aws:s3:Bucket": f"{_HERE}.s3:BucketHandler",
+    "aws:s3:BucketPolicy": f"{_HERE}.s3:BucketPolicyHandler",
+    "aws:iam:Role": f"{_HERE}.iam:RoleHandler",
+    "aws:iam:RolePolicy": f"{_HERE}.iam:RolePolicyHandler",
+    "aws:iam:ManagedPolicy": f"{_HERE}.iam:ManagedPolicyHandler",
+    "aws:iam:InstanceProfile": f"{_HERE}.iam:InstanceProfileHandler",
+    "aws:sqs:Queue": f"{_HERE}.sqs:QueueHandler",
+    "aws:sns:Topic": f"{_HERE}.sns:TopicHandler",
+    "aws:logs:LogGroup": f"{_HERE}.logs:LogGroupHandler",
+    "aws:dynamodb:Table": f"{_HERE}.dynamodb:TableHandler",
+}
+
+_loaded: dict[str, Handler[Any]] = {}
+_lock = threading.Lock()
+
+
+def handler(type: str) -> Handler[Any]:
+    """Give the handler of a type; handlers keep no state, so one serves all.
+
+    Raises:
+        KeyError: The wing has no such type.
+    """
+    found = _loaded.get(type)
+    if found is None:
+        module, _, name = HANDLERS[type].partition(":")
+        with _lock:
+            found = _loaded.setdefault(type, getattr(importlib.import_module(module), name)())
+    return found

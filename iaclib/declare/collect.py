@@ -1,0 +1,133 @@
+"""From a stack to its desired state: run the program, keep what it declared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from iaclib.declare.component import check_assigned, note
+from iaclib.declare.desired import Declared, Desired
+from iaclib.declare.resource import Resource
+from iaclib.declare.stack import Stack
+from iaclib.errors import DeclarationError, DependencyCycleError
+from iaclib.model import scope
+from iaclib.model.addresses import near
+from iaclib.model.outputs import ref_nodes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.model.scope import Collection
+
+
+def collect(stack: Stack, *, salt: str = "") -> Desired:
+    """Run a stack's program and give what it declares.
+
+    Pure and repeatable: ``build()`` works on a shallow copy of the stack.
+    What the program raises goes through, with a note of where it was.
+
+    Args:
+        stack: A Stack, or the stack of a ``with`` block that has ended.
+        salt: Gives f-string tokens another text and length, to find programs
+            that depend on it.
+
+    Raises:
+        DeclarationError: The program declares something wrong.
+    """
+    if not isinstance(stack, Stack):
+        what = f"the class {stack.__name__}" if isinstance(stack, type) else type(stack).__name__
+        msg = f"{what} is given, expected a Stack; pass an instance such as Shop('prod')"
+        raise DeclarationError(msg)
+    own = stack.__dict__
+    if own["_iac_block"]:
+        return _of_block(stack)
+    if type(stack).build is Stack.build:
+        msg = f"{stack.ref}: an empty stack, expected a class with build() or a `with` block; write `with stack:`"
+        raise DeclarationError(msg)
+    if scope.current.get() is not None:
+        msg = f"{stack.ref}: collected while another stack is being declared, expected one at a time; plan it outside, at {scope.caller()}"
+        raise DeclarationError(msg)
+    copy = object.__new__(type(stack))
+    collection = scope.Collection(stack.ref, salt)
+    object.__setattr__(copy, "__dict__", {**own, "_iac_collection": collection})
+    token = scope.current.set(scope.Scope(collection))
+    try:
+        copy.build()
+        check_assigned(copy, str(stack.ref), own["_iac_location"])
+    except BaseException as error:
+        note(error, f"while declaring stack {stack.ref}")
+        raise
+    finally:
+        scope.current.reset(token)
+    return _finish(collection)
+
+
+def _of_block(stack: Stack) -> Desired:
+    state = stack.__dict__["_iac_block"]
+    if state == "open":
+        msg = (
+            f"{stack.ref}: planned within its own `with` block, expected after its end; move the call out of the block"
+        )
+        raise DeclarationError(msg)
+    if state == "raised":
+        msg = f"{stack.ref}: its `with` block raised, expected a block that ran to its end; declare it again in a new Stack"
+        raise DeclarationError(msg)
+    return _finish(stack.__dict__["_iac_collection"])
+
+
+def _finish(collection: Collection) -> Desired:
+    resources: dict[str, Declared] = collection.resources
+    desired = Desired(collection.ref, dict(resources), dict(collection.outputs), dict(collection.components))
+    members: dict[str, list[str]] | None = None
+    for declared in resources.values():
+        if declared.has_expr:
+            _check_refs(declared.inputs, declared.address, collection)
+        waits = list(declared.options.depends_on)
+        if collection.waits:
+            parent = declared.parent
+            while parent:
+                waits += collection.waits.get(parent, ())
+                parent = parent.rpartition("/")[0]
+        if waits:
+            if members is None:
+                members = _members(resources)
+            declared.depends_on = _targets(waits, declared, collection, members)
+    _check_refs(desired.outputs, str(collection.ref), collection)
+    return desired
+
+
+def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
+    """List the resources under each component, also indirectly."""
+    found: dict[str, list[str]] = {}
+    for address, declared in resources.items():
+        parent = declared.parent
+        while parent:
+            found.setdefault(parent, []).append(address)
+            parent = parent.rpartition("/")[0]
+    return found
+
+
+def _targets(
+    waits: list[Any], declared: Declared, collection: Collection, members: Mapping[str, list[str]]
+) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for item in waits:
+        own = item.__dict__
+        address = own["_iac"].address if isinstance(item, Resource) else own["_iac_address"]
+        if own["_iac_ref"] != collection.ref or address not in collection.locations:
+            msg = f"{declared.address}: depends_on names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
+            raise DeclarationError(msg)
+        found.update(dict.fromkeys([address] if isinstance(item, Resource) else members.get(address, ())))
+    if declared.address in found:
+        msg = f"{declared.address}: depends on itself by depends_on, expected no circle; drop it in {declared.location}"
+        raise DependencyCycleError(msg)
+    return tuple(found)
+
+
+def _check_refs(value: Any, where: str, collection: Collection) -> None:
+    """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one."""
+    for node in ref_nodes(value):
+        declared = collection.resources.get(node.address)
+        if declared is None:
+            hint = near(node.address, collection.resources)
+            msg = f"{where}: uses {node.describe()}, which this stack does not declare (an output of an earlier collect?), expected a declared resource{f' ({hint})' if hint else ''}; declare it in build()"
+            raise DeclarationError(msg)

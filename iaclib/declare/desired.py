@@ -1,0 +1,83 @@
+"""What a collect gives: the desired state of a stack.
+
+Plain data for the planner; ``Declared`` is slotted and not frozen because a
+stack has tens of thousands of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.model.addresses import StackRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.declare.options import Options
+    from iaclib.model.scope import Location
+    from iaclib.provider.base import Provider
+    from iaclib.schema.facts import TypeFacts
+
+
+class Declared:
+    """One resource as a collect found it.
+
+    ``inputs`` are lowered values by Python name, unset ones left out;
+    ``options`` have what the component hands down merged in; ``parent`` is
+    the component's address or ""; ``provider`` is what options or scope gave,
+    or None; ``depends_on`` has resources' addresses, components expanded.
+    """
+
+    __slots__ = (
+        "address",
+        "cls",
+        "defined_by",
+        "depends_on",
+        "facts",
+        "has_expr",
+        "has_secret",
+        "inputs",
+        "location",
+        "options",
+        "parent",
+        "provider",
+        "type",
+    )
+
+    address: str
+    type: str
+    facts: TypeFacts
+    inputs: dict[str, Any]
+    options: Options
+    parent: str
+    provider: Provider | None
+    location: Location
+    cls: Any  # the class; `type` is a field here
+    depends_on: tuple[str, ...]
+    defined_by: str
+    has_expr: bool
+    has_secret: bool
+
+    def __repr__(self) -> str:
+        return f"<Declared {self.address} {self.type}>"
+
+
+@attrs.frozen(slots=False)
+class Desired:
+    """What a stack wants to be.
+
+    Args:
+        ref: The stack.
+        resources: By address, in order of declaration.
+        outputs: Exports, as lowered values.
+        components: Where each was declared, by address.
+        raised: Whether the program raised before its end.
+    """
+
+    ref: StackRef
+    resources: Mapping[str, Declared] = attrs.field(factory=dict)
+    outputs: Mapping[str, Any] = attrs.field(factory=dict)
+    components: Mapping[str, Location] = attrs.field(factory=dict)
+    raised: bool = False

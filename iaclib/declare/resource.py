@@ -1,0 +1,358 @@
+"""Resources: classes whose calls declare one object each.
+
+The constructor is one for all classes and checks everything at the call, so
+that errors name the user's line. Knows nothing of state, plans or clouds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from iaclib.declare import registry
+from iaclib.declare.annotations import shape_of
+from iaclib.declare.base import (
+    ClassFacts,
+    Declaration,
+    FieldFacts,
+    Fielded,
+    check_path,
+    missing_or_unknown,
+    read_fields,
+)
+from iaclib.declare.desired import Declared
+from iaclib.declare.options import DEFAULT, Options, inherit
+from iaclib.errors import DeclarationError, InvalidPropertyError
+from iaclib.model import fields, scope
+from iaclib.model.addresses import check_name, near
+from iaclib.model.expressions import Ref, lift
+from iaclib.model.fields import FieldSpec
+from iaclib.model.outputs import Output, has_expr, is_secret, lower, make_secret
+from iaclib.model.tokens import PREFIX
+from iaclib.model.values import MASK
+from iaclib.provider.base import Provider, active
+from iaclib.provider.registry import register_handler
+from iaclib.schema.facts import PropertyFacts, TypeFacts
+from iaclib.schema.shapes import Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from iaclib.model.scope import Location, Scope
+
+_ID = FieldFacts("id", FieldSpec(computed=True, stable=True), Shape("str"))
+_SHORT = 4096  # text up to this length needs no slow check
+
+
+class _Property:
+    """Reads a field that was left unset, or that is computed, as an output."""
+
+    __slots__ = ("name", "secret")
+
+    def __init__(self, name: str, *, secret: bool) -> None:
+        self.name = name
+        self.secret = secret
+
+    def __get__(self, instance: Resource | None, owner: type) -> Any:
+        if instance is None:
+            msg = f"{owner.__qualname__}.{self.name} is read from the class, expected an instance; declare one and read it from there"
+            raise AttributeError(msg)
+        own = instance.__dict__
+        name = self.name
+        declared: Declared | None = own.get("_iac")
+        if declared is None:
+            raise AttributeError(name)
+        secret = self.secret or (declared.options is not DEFAULT and name in declared.options.secret_outputs)
+        found = own[name] = Output(Ref(own["_iac_ref"], declared.address, name, secret=secret))
+        return found
+
+
+class Resource(Declaration, Fielded):
+    """The base of resource types.
+
+    A subclass gives a type and fields; calling it within a stack declares one
+    object::
+
+        class Record(iac.Resource, type="dns:Record", handler=RecordHandler, unique=(("zone", "name"),)):
+            zone: iac.Input[str] = iac.field(replaces=True)
+            fqdn: iac.Output[str] = iac.computed()
+
+    Class keywords: ``type``; ``handler``, a class or instance, for types that
+    no provider serves; ``unique``, tuples of fields that no two objects share;
+    ``version``; ``stateful``; ``settle``, seconds until the cloud shows a new
+    object reliably; ``is_global``; ``tags``, the field that takes default
+    tags; ``on_delete``, a TypedDict of delete parameters; ``timeouts``,
+    seconds for "create", "update" and "delete".
+    """
+
+    _reserved: ClassVar[frozenset[str]] = frozenset({"logical_name", "opts", "id", "urn", "get"})
+    _iac_class: ClassVar[ClassFacts] = ClassFacts({})
+
+    if TYPE_CHECKING:
+        logical_name: str = fields.positional(kw_only=False)
+        opts: Options | None = fields.field(default=None)
+
+        @property
+        def id(self) -> Output[str]:
+            """The physical id in the cloud."""
+
+    def __init_subclass__(
+        cls,
+        *,
+        type: str = "",
+        handler: Any = None,
+        unique: Sequence[Sequence[str]] = (),
+        version: int = 1,
+        stateful: bool = False,
+        settle: float = 0,
+        is_global: bool = False,
+        tags: str | None = None,
+        on_delete: Any = None,
+        timeouts: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        found = {"id": _ID, **read_fields(cls, 2, values=False)}
+        if not type:
+            cls._iac_class = ClassFacts(found)
+            return
+        facts = TypeFacts(
+            type=check_type(type, cls),
+            properties={name: _property(item) for name, item in found.items()},
+            unique=_unique(cls, unique, found),
+            version=version,
+            stateful=stateful,
+            settle=float(settle),
+            tags=tags,
+            is_global=is_global,
+            on_delete=None if on_delete is None else shape_of(on_delete, f"{cls.__qualname__} on_delete"),
+            timeouts=dict(timeouts or {}),
+        )
+        if tags is not None and tags not in found:
+            msg = f"{cls.__qualname__}: tags={tags!r} names no field, expected one that is declared; correct it"
+            raise DeclarationError(msg)
+        cls._iac_class = ClassFacts(found, facts)
+        for name, item in found.items():
+            setattr(cls, name, _Property(name, secret=item.spec.secret))
+        registry.register(cls, facts)
+        if handler is not None:
+            register_handler(type, handler, f"{cls.__module__}:{cls.__qualname__}")
+        cls._iac_own_handler = handler is not None
+
+    _iac_own_handler: ClassVar[bool] = False
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, logical_name, *extra, opts=None, **given):
+            if extra:
+                msg = f"{type(self).__name__}: {len(extra)} positional arguments after the name, expected keywords; name them in {scope.caller()}"
+                raise InvalidPropertyError(msg)
+            _declare(self, logical_name, opts, given)
+
+    @property
+    def urn(self) -> str:
+        """``project/stack:address``."""
+        ref: str = self.__dict__["_iac_ref"].urn(self.__dict__["_iac"].address)
+        return ref
+
+    def __repr__(self) -> str:
+        declared = self.__dict__.get("_iac")
+        return f"<{type(self).__name__} {declared.address if declared is not None else '?'}>"
+
+
+def _declare(self: Resource, logical_name: Any, opts: Options | None, given: dict[str, Any]) -> None:
+    """Check one declaration and put it into the collection."""
+    cls = type(self)
+    known = cls._iac_class
+    facts = known.type
+    now = scope.current.get()
+    if now is None:
+        now = scope.require(f"{cls.__name__} {logical_name!r}")
+    location = scope.caller()
+    address = address_of(now, logical_name, location)
+    if facts is None:
+        msg = f"{address}: {cls.__qualname__} has no type, expected a class with type='...'; declare a subclass, in {location}"
+        raise DeclarationError(msg)
+    collection = now.collection
+    for spec in known.defaults:
+        if given.get(spec.name) is None:
+            given[spec.name] = spec.spec.factory() if spec.spec.factory is not None else spec.spec.default
+    named = known.fields
+    tokens = collection.tokens
+    quiet = not len(tokens)  # noqa: SIM103 - no token was given out yet, so none can be altered
+    inputs: dict[str, Any] = {}
+    expressions = secrets = unset = False
+    for name, value in given.items():
+        field = named.get(name)
+        if field is None or field.spec.computed:
+            missing_or_unknown(known, given, address, location)
+        if value is None:
+            unset = True
+            continue
+        spec = field.spec
+        if (
+            quiet
+            and type(value) is str
+            and field.shape.plain_text
+            and not spec.secret
+            and len(value) < _SHORT
+            and value.isascii()
+            and PREFIX not in value
+            and MASK not in value
+        ):
+            inputs[name] = value
+            continue
+        lowered = _lower(value, field, address, tokens, location)
+        inputs[name] = lowered
+        if isinstance(lowered, int | float | str):
+            continue
+        expressions = expressions or has_expr(lowered)
+        secrets = secrets or is_secret(lowered)
+    for name in known.required:
+        if name not in inputs:
+            missing_or_unknown(known, given, address, location)
+    collection.claim(address, location)
+
+    declared = Declared()
+    declared.address = address
+    declared.type = facts.type
+    declared.facts = facts
+    declared.inputs = inputs
+    declared.location = location
+    declared.cls = cls
+    declared.parent = now.prefix[:-1]
+    declared.has_expr = expressions
+    declared.has_secret = secrets
+    declared.depends_on = ()
+    declared.defined_by = f"{cls.__module__}:{cls.__qualname__}" if cls._iac_own_handler else ""
+    if opts is None and now.inherited is None:
+        declared.options = DEFAULT
+    else:
+        if opts is not None:
+            _check_options(opts, known, address, location)
+        declared.options = inherit(opts, now.inherited)
+    declared.provider = _provider(declared, active.get(), cls)
+    own = {name: value for name, value in given.items() if value is not None} if unset else given
+    for name, field in named.items() if secrets else ():
+        if field.spec.secret and name in inputs:  # reads as an output, so that text made of it stays secret
+            own[name] = Output(lift(inputs[name]))
+    own["logical_name"] = logical_name
+    own["opts"] = opts
+    own["_iac"] = declared
+    own["_iac_ref"] = collection.ref
+    object.__setattr__(self, "__dict__", own)
+    collection.resources[address] = declared
+
+
+def _lower(value: Any, field: FieldFacts, address: str, tokens: Any, location: Location) -> Any:
+    """Turn one argument into a lowered value and check it against its shape."""
+    try:
+        lowered = lower(value, f"{address}: {field.name}", tokens)
+    except InvalidPropertyError as error:
+        raise InvalidPropertyError(f"{error.message}; in {location}", address=address) from None
+    assert field.shape is not None  # noqa: S101 - resources take JSON only
+    fault = field.shape.fault(lowered, hide=field.spec.secret)
+    if fault is not None:
+        msg = f"{address}: {field.name}{fault.path}: {fault.problem}; correct it in {location}"
+        raise InvalidPropertyError(msg, address=address)
+    return make_secret(lowered) if field.spec.secret else lowered
+
+
+def address_of(now: Scope, logical_name: Any, location: Location) -> str:
+    """Give the address of a name in a scope.
+
+    Raises:
+        DeclarationError: The name can't be part of an address, or holds an
+            output or secret.
+    """
+    if type(logical_name) is not str:
+        if isinstance(logical_name, Output):
+            msg = f"a logical name is the output {logical_name._expr.describe()}, expected text known when declaring; use a plain name in {location}"
+            raise DeclarationError(msg)
+        check_name(logical_name, "logical")
+    if PREFIX in logical_name or MASK in logical_name:
+        msg = f"{now.prefix}…: a logical name holds an output or a secret, expected text known when declaring; use a plain name in {location}"
+        raise DeclarationError(msg)
+    if len(now.collection.tokens):
+        try:
+            now.collection.tokens.refuse_any(logical_name, f"{now.prefix}…: logical name")
+        except InvalidPropertyError as error:
+            raise DeclarationError(f"{error.message}; in {location}") from None
+    try:
+        return now.prefix + check_name(logical_name, "logical")
+    except DeclarationError as error:
+        raise DeclarationError(f"{error.message} in {location}") from None
+
+
+def _check_options(opts: Any, known: ClassFacts, address: str, location: Location) -> None:
+    if not isinstance(opts, Options):
+        msg = f"{address}: opts is {type(opts).__name__}, expected iac.Options(...); pass one in {location}"
+        raise DeclarationError(msg)
+    for path in opts.ignore_changes:
+        check_path(path, known, address, location, "ignore_changes")
+    for path in opts.secret_outputs:
+        check_path(path, known, address, location, "secret_outputs")
+    shape = known.type.on_delete
+    if shape is not None and opts.on_delete:
+        fault = shape.fault(lower(opts.on_delete, f"{address}: on_delete"))
+        if fault is not None:
+            msg = f"{address}: on_delete{fault.path}: {fault.problem}; correct it in {location}"
+            raise InvalidPropertyError(msg)
+    if opts.on_delete and has_expr(lower(opts.on_delete, f"{address}: on_delete")):
+        msg = (
+            f"{address}: on_delete holds an output, expected values known when declaring; write them out in {location}"
+        )
+        raise DeclarationError(msg)
+
+
+def _provider(declared: Declared, in_force: tuple[Provider, ...], cls: type[Resource]) -> Provider | None:
+    chosen = declared.options.provider
+    if chosen is None and not in_force:
+        return None
+    prefix = declared.type.partition(":")[0]
+    if chosen is not None:
+        if chosen.name != prefix and not cls._iac_own_handler:
+            msg = f"{declared.address}: provider {chosen.name!r} does not serve type {declared.type!r}, expected one named {prefix!r}; change it in {declared.location}"
+            raise DeclarationError(msg)
+        return chosen
+    return next((provider for provider in reversed(in_force) if provider.name == prefix), None)
+
+
+def check_type(name: str, cls: type) -> str:
+    """Check the name of a type: parts joined by ``:``, the provider's first."""
+    if not isinstance(name, str) or ":" not in name or not all(part.strip() == part != "" for part in name.split(":")):
+        msg = f"{cls.__qualname__}: type={name!r}, expected 'provider:Name' or 'provider:module:Name'; correct it"
+        raise DeclarationError(msg)
+    return name
+
+
+def _unique(
+    cls: type, keyword: Sequence[Sequence[str]], found: Mapping[str, FieldFacts]
+) -> tuple[tuple[str, ...], ...]:
+    tuples = [tuple(names) for names in keyword]
+    tuples += [(name,) for name, item in found.items() if item.spec.unique]
+    for names in tuples:
+        for name in names:
+            if name not in found or found[name].spec.computed:
+                hint = near(name, found) or "there is none like it"
+                msg = (
+                    f"{cls.__qualname__}: unique names {name!r}, expected a field that can be set ({hint}); correct it"
+                )
+                raise DeclarationError(msg)
+    return tuple(dict.fromkeys(tuples))
+
+
+def _property(item: FieldFacts) -> PropertyFacts:
+    spec = item.spec
+    return PropertyFacts(
+        name=item.name,
+        shape=item.shape or Shape("any", nullable=True),
+        required=spec.required,
+        replaces=spec.replaces,
+        generated=spec.generated,
+        secret=spec.secret,
+        write_only=spec.write_only,
+        unordered=spec.unordered,
+        computed=spec.computed,
+        stable=spec.stable,
+        wire=spec.wire,
+    )

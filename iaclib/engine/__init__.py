@@ -1,0 +1,1 @@
+"""The engine: what a program talks to, and how plans meet state and clouds."""

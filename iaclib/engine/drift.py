@@ -1,0 +1,105 @@
+"""What a refresh gives back: differences between what was written and what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from iaclib.model.values import UNKNOWN
+from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.compare import drifted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iaclib.engine.refresh import Reading
+    from iaclib.schema.facts import TypeFacts
+    from iaclib.state.record import Record
+
+
+@attrs.frozen
+class Drift:
+    """What changed behind iaclib's back.
+
+    Args:
+        changes: One for each resource: "update" if it differs, "delete" if it is gone.
+        serial: The state's serial after the refresh.
+    """
+
+    changes: Sequence[Change] = ()
+    serial: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+    def __str__(self) -> str:
+        if not self.changes:
+            return "No drift."
+        lines = []
+        for change in self.changes:
+            lines.append(
+                f"{change.action.symbol} {change.address} ({change.type}) "
+                f"{'is gone' if change.action is Action.DELETE else 'was changed'}"
+            )
+            for item in change.properties:
+                path = ".".join(str(part) for part in item.path)
+                lines.append(f"    {path}: {item.before!r} -> {item.after!r}")
+        return "\n".join(lines)
+
+
+def drift_of(
+    reading: Reading,
+    urn: Callable[[str], str],
+    facts: Callable[[str], TypeFacts | None],
+    serial: int,
+    *,
+    standing: Sequence[Record] = (),
+) -> Drift:
+    """Tell the drift in what was read.
+
+    Args:
+        reading: What was read.
+        urn: Gives the urn of an address.
+        facts: Gives the facts of a type, or None.
+        serial: The state's serial now.
+        standing: Records that were read, look as recorded, and are recorded as drifted.
+    """
+    changes = []
+    for record in (*reading.seen, *standing):
+        if record.observed is None:
+            continue
+        known = facts(record.type)
+        loose = () if known is None else [name for name, item in known.properties.items() if item.unordered]
+        names = drifted(record.inputs, record.baseline, record.observed, loose)
+        properties = tuple(
+            Property((name,), record.baseline.get(name), record.observed.get(name, UNKNOWN)) for name in names
+        )
+        changes.append(
+            Change(
+                record.address,
+                urn(record.address),
+                record.type,
+                Action.UPDATE,
+                "changed in the cloud",
+                properties,
+                dict(record.baseline),
+                dict(record.observed),
+            )
+        )
+    changes.extend(
+        Change(
+            record.address,
+            urn(record.address),
+            record.type,
+            Action.DELETE,
+            "gone from the cloud",
+            (),
+            dict(record.baseline),
+            None,
+        )
+        for record in reading.gone
+    )
+    changes.sort(key=lambda change: change.address)
+    return Drift(tuple(changes), serial)

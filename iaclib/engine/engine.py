@@ -1,0 +1,499 @@
+"""The façade that programs talk to: plan, apply, destroy, refresh, recover.
+
+Says in which order the parts are used; each part's work is elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import secrets
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+
+from iaclib.declare.collect import collect
+from iaclib.declare.desired import Desired
+from iaclib.declare.registry import type_facts
+from iaclib.engine.drift import Drift, drift_of
+from iaclib.engine.gather import gather
+from iaclib.engine.refresh import Reading, chosen, read_records
+from iaclib.engine.running import Operation, Settings, check, operation
+from iaclib.engine.vault import Vault
+from iaclib.errors import ApplyFailed, StalePlanError, StateError, UndecidedError
+from iaclib.execute.clock import Clock, SystemClock
+from iaclib.execute.executor import Calls, Result
+from iaclib.execute.handlers import Access
+from iaclib.execute.limits import Limits
+from iaclib.execute.stopping import Stop
+from iaclib.model.addresses import StackRef
+from iaclib.model.values import has_secret
+from iaclib.plan.facts import PlanOptions
+from iaclib.plan.graph import Graph
+from iaclib.plan.plan import Plan
+from iaclib.plan.planner import make_plan
+from iaclib.provider.registry import load_named
+from iaclib.state.backend import Backend
+from iaclib.state.journal import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from iaclib.declare.stack import Stack
+    from iaclib.execute.events import Event
+    from iaclib.execute.run import Run
+    from iaclib.provider.base import Provider
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import Record, RunSummary, Snapshot
+
+
+def _token() -> str:
+    return secrets.token_hex(16)
+
+
+class Engine:
+    """Plans and applies stacks, and remembers what they made.
+
+    Several engines live side by side; nothing is global. Use it in a ``with``
+    block, or call ``close()``.
+
+    Args:
+        state: Where state is kept: a URL such as ``sqlite:///infra.db`` (three
+            slashes: relative, four: absolute) or ``memory:``, or a Backend.
+        providers: Configured access to clouds; each serves the types of its name.
+        parallelism: Steps that run at once, in threads; 0 runs them one by one
+            in the caller's thread.
+        keyring: Wraps the keys that seal secrets; None takes the backend's own.
+        on_event: Called with each Event, as it happens, from the caller's or a worker's thread.
+        lease_ttl: How long others respect a run that fell silent.
+        lease_wait: How long to wait for somebody else's run; 0 fails at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: str | Backend = "sqlite:///.iaclib/state.db",
+        providers: Sequence[Provider] = (),
+        parallelism: int = 32,
+        keyring: Any = None,
+        on_event: Callable[[Event], None] | None = None,
+        lease_ttl: timedelta = timedelta(seconds=60),
+        lease_wait: timedelta = timedelta(0),
+        _clock: Clock | None = None,
+        _token: Callable[[], str] = _token,
+    ) -> None:
+        self._backend = _open_backend(state)
+        if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
+            keyring = default()
+        self._emit = on_event or (lambda _event: None)
+        self._settings = Settings(
+            self._backend,
+            keyring,
+            Access(providers),
+            _clock or SystemClock(),
+            _token,
+            parallelism,
+            lease_ttl,
+            lease_wait,
+            self._emit,
+        )
+        self._running: list[Stop] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what the backend holds open."""
+        if (close := getattr(self._backend, "close", None)) is not None:
+            close()
+
+    def cancel(self) -> None:
+        """Ask running operations to stop: running steps finish, no new ones start. A second call aborts."""
+        with self._lock:
+            for stop in self._running:
+                stop.request()
+
+    # --------------------------------------------------------------------------------------------- plan and apply
+
+    def plan(
+        self,
+        stack: Stack,
+        *,
+        refresh: bool = False,
+        replace: Iterable[str] = (),
+        destroy: bool = False,
+    ) -> Plan:
+        """Say what ``apply`` would do. Calls nothing that changes anything, writes nothing anywhere.
+
+        Args:
+            stack: The program.
+            refresh: Whether to read what exists first, and correct what drifted.
+            replace: Addresses to replace whatever their inputs are.
+            destroy: Whether to plan the deletion of all that is recorded.
+
+        Raises:
+            UndecidedError: An interrupted run must be decided first.
+            ApplyFailed: With ``refresh``: something could not be read.
+        """
+        desired = collect(stack)
+        ref = desired.ref
+        snapshot = self.snapshot(ref)
+        check(ref, snapshot)
+        if snapshot.intents:
+            names = ", ".join(sorted({intent.record.address for intent in snapshot.intents.values()}))
+            msg = (
+                f"{ref}: an earlier run was interrupted at {names}, expected it to be decided; "
+                f"call engine.recover({str(ref)!r}) or apply"
+            )
+            raise UndecidedError(msg, ref=str(ref))
+        observed = None
+        if refresh:
+            reading = self._read(ref, snapshot, chosen(snapshot, (), ()))
+            if reading.errors:
+                raise self._unread(ref, snapshot, reading)
+            observed = _observed(snapshot, reading)
+        lineage = snapshot.lineage or self._settings.token()
+        return self._plan(desired, snapshot, lineage, observed, PlanOptions(destroy, frozenset(replace)))
+
+    def _plan(
+        self,
+        desired: Desired,
+        snapshot: Snapshot,
+        lineage: str,
+        observed: Mapping[str, Record | None] | None,
+        options: PlanOptions,
+    ) -> Plan:
+        facts = gather(desired, snapshot, lineage, self._settings.access, observed)
+        return make_plan(Graph(desired), snapshot, facts, options)
+
+    def apply(
+        self,
+        plan: Plan | Stack,
+        *,
+        continue_on_error: bool = False,
+        refresh: bool = False,
+        replace: Iterable[str] = (),
+        destroy: bool = False,
+    ) -> Run:
+        """Carry out a plan, or plan a stack and carry that out.
+
+        Doing nothing writes nothing. Interrupted operations are decided first.
+
+        Args:
+            plan: A plan, or the program.
+            continue_on_error: Whether to go on with what a failure doesn't touch.
+            refresh: As for ``plan``; for a program only.
+            replace: As for ``plan``; for a program only.
+            destroy: As for ``plan``; for a program only.
+
+        Raises:
+            ApplyFailed: At least one step failed; has ``.run``.
+            ApplyCancelled: It was stopped; has ``.run``.
+            StalePlanError: What the plan was made from has changed.
+        """
+        if isinstance(plan, Plan):
+            if refresh or destroy or tuple(replace):
+                msg = (
+                    "refresh, replace and destroy belong to the making of a plan, expected none beside a plan; "
+                    "give them to engine.plan"
+                )
+                raise TypeError(msg)
+            with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:  # noqa: SLF001 - the executor's half of a plan
+                op.recover()
+                _check_fresh(plan, op)
+                return self._carry_out(op, plan, continue_on_error=continue_on_error)
+        desired = collect(plan)
+        with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
+            op.recover()
+            return self._apply(
+                op,
+                desired,
+                PlanOptions(destroy, frozenset(replace)),
+                refresh=refresh,
+                continue_on_error=continue_on_error,
+            )
+
+    def _apply(
+        self, op: Operation, desired: Desired, options: PlanOptions, *, refresh: bool, continue_on_error: bool
+    ) -> Run:
+        if refresh:
+            reading = self._refresh(op, chosen(op.ledger.state.freeze(), (), ()))
+            if reading.errors:
+                raise self._unread(op.ref, op.ledger.state.freeze(), reading, op)
+        plan = self._plan(desired, op.ledger.state.freeze(), op.ledger.state.lineage, None, options)
+        return self._carry_out(op, plan, continue_on_error=continue_on_error)
+
+    def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
+        op.ledger.state.lineage = plan.lineage
+        if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(  # noqa: SLF001 - the executor's half of a plan
+            map(has_secret, plan._desired.outputs.values())  # noqa: SLF001 - the executor's half of a plan
+        ):
+            op.vault.check()
+        if plan._observed:  # noqa: SLF001 - the executor's half of a plan
+            self._write(op, plan._observed)  # noqa: SLF001 - the executor's half of a plan
+        return op.apply(plan, continue_on_error=continue_on_error)
+
+    def destroy(self, ref: str | StackRef | Stack, *, continue_on_error: bool = False) -> Run:
+        """Delete all that a stack's state records; the program is not needed.
+
+        Raises:
+            ProtectedResourceError: Something is protected; nothing is deleted.
+            ApplyFailed: At least one step failed; has ``.run``.
+        """
+        where = _ref(ref)
+        with self._operation(where, "destroy") as op:
+            op.recover()
+            return self._apply(
+                op, Desired(where), PlanOptions(destroy=True), refresh=False, continue_on_error=continue_on_error
+            )
+
+    # --------------------------------------------------------------------------------------------------- the cloud
+
+    def refresh(
+        self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()
+    ) -> Drift:
+        """Read what is recorded and write what was seen: what drifted, what is gone.
+
+        Raises:
+            ApplyFailed: Something could not be read; the rest is written. Has ``.drift`` and ``.run``.
+        """
+        where = _ref(ref)
+        with self._operation(where, "refresh") as op:
+            op.recover()
+            before = op.ledger.state.freeze()
+            reading = self._refresh(op, chosen(before, tuple(targets), tuple(exclude)))
+            if reading.errors:
+                raise self._unread(where, before, reading, op)
+            op.end(Result([], []), "")
+            return self._drift(where, before, reading, op.ledger.state.serial)
+
+    def drift(self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()) -> Drift:
+        """Tell what differs in the cloud from what was written; changes nothing.
+
+        Raises:
+            ApplyFailed: Something could not be read; has ``.drift``.
+        """
+        where = _ref(ref)
+        snapshot = self.snapshot(where)
+        reading = self._read(where, snapshot, chosen(snapshot, tuple(targets), tuple(exclude)))
+        if reading.errors:
+            raise self._unread(where, snapshot, reading)
+        return self._drift(where, snapshot, reading, snapshot.serial)
+
+    def recover(self, ref: str | StackRef | Stack) -> Run:
+        """Decide what an interrupted run left open; nothing else is done.
+
+        Raises:
+            UndecidedError: Something can't be decided; it says what to look at.
+        """
+        with self._operation(_ref(ref), "recover") as op:
+            op.recover()
+            return op.end(Result([], []), "")
+
+    def _read(
+        self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
+    ) -> Reading:
+        settings = self._settings
+        if op is not None:
+            calls, limits = op.calls, op.limits
+        else:
+            stop = Stop()
+            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, self._emit)
+            limits = Limits(settings.parallelism, settings.clock)
+        try:
+            return read_records(
+                records,
+                settings.access,
+                calls,
+                limits,
+                facts=type_facts,
+                urn=ref.urn,
+                stack=str(ref),
+                now=settings.clock.now(),
+            )
+        finally:
+            if op is None:
+                calls.close()
+
+    def _refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
+        reading = self._read(op.ref, op.ledger.state.freeze(), records, op)
+        op.steps.extend(reading.steps)
+        superseded = op.ledger.state.superseded
+        entries: list[Entry] = []
+        for record in reading.gone:
+            entries.extend(
+                [Ended(drop_superseded=record.uid)] if record.uid in superseded else op.ledger.drop(record.address)
+            )
+        entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
+        if entries:
+            op.ledger.commit(entries)
+        return reading
+
+    def _write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:
+        """Write what a plan's refresh saw, before the plan is carried out."""
+        entries: list[Entry] = []
+        for address, record in observed.items():
+            if record is None and op.ledger.current(address) is not None:
+                entries.extend(op.ledger.drop(address))
+        entries.extend(
+            op.ledger.put(_edges(op, record))
+            for record in observed.values()
+            if record is not None and op.ledger.current(record.address) != record
+        )
+        if entries:
+            op.ledger.commit(entries)
+
+    def _drift(self, ref: StackRef, before: Snapshot, reading: Reading, serial: int) -> Drift:
+        return drift_of(reading, ref.urn, type_facts, serial, standing=_still(before, reading))
+
+    def _unread(self, ref: StackRef, before: Snapshot, reading: Reading, op: Operation | None = None) -> ApplyFailed:
+        run = None
+        if op is not None:
+            op.ledger.finish("failed", {})
+            run = op.run(ok=False, errors=reading.errors)
+        drift = self._drift(ref, before, reading, op.ledger.state.serial if op is not None else before.serial)
+        msg = (
+            f"{ref}: {len(reading.errors)} resources could not be read, expected to see them all; "
+            "their records stay as they are, mend the cause and run again"
+        )
+        return ApplyFailed(msg, list(reading.errors), run=run, drift=drift)
+
+    # ------------------------------------------------------------------------------------------------------- state
+
+    def snapshot(self, ref: str | StackRef | Stack) -> Snapshot:
+        """Read a stack's state; an empty snapshot if there is none."""
+        where = _ref(ref)
+        return Vault(where, self._settings.keyring).open(self._backend.load(where))
+
+    def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
+        """List a stack's runs, oldest first."""
+        return self._backend.history(_ref(ref))
+
+    def stacks(self) -> Sequence[StackRef]:
+        """List the stacks that have state."""
+        return self._backend.stacks()
+
+    @contextmanager
+    def _operation(self, ref: StackRef, name: str) -> Iterator[Operation]:
+        stop = Stop()
+        with self._lock:
+            self._running.append(stop)
+        try:
+            with operation(self._settings, ref, name, stop) as op:
+                yield op
+        finally:
+            with self._lock:
+                self._running.remove(stop)
+
+    # -------------------------------------------------------------------------------------------------- awaitable
+
+    async def aplan(self, stack: Stack, **options: Any) -> Plan:
+        """Do as ``plan`` does, without blocking the event loop."""
+        done: Plan = await self._aside(self.plan, stack, **options)
+        return done
+
+    async def aapply(self, plan: Plan | Stack, **options: Any) -> Run:
+        """Do as ``apply`` does, without blocking the event loop; cancelling it stops the run."""
+        done: Run = await self._aside(self.apply, plan, **options)
+        return done
+
+    async def adestroy(self, ref: str | StackRef | Stack, **options: Any) -> Run:
+        """Do as ``destroy`` does, without blocking the event loop; cancelling it stops the run."""
+        done: Run = await self._aside(self.destroy, ref, **options)
+        return done
+
+    async def arefresh(self, ref: str | StackRef | Stack, **options: Any) -> Drift:
+        """Do as ``refresh`` does, without blocking the event loop."""
+        done: Drift = await self._aside(self.refresh, ref, **options)
+        return done
+
+    async def adrift(self, ref: str | StackRef | Stack, **options: Any) -> Drift:
+        """Do as ``drift`` does, without blocking the event loop."""
+        done: Drift = await self._aside(self.drift, ref, **options)
+        return done
+
+    async def _aside(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        context = contextvars.copy_context()
+        task = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(function, *args, **options))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # looked at: the caller asked to stop
+            raise
+
+
+def _ref(ref: Any) -> StackRef:
+    if isinstance(ref, str | StackRef):
+        return StackRef.parse(ref)
+    found = ref.ref
+    return found() if callable(found) else found  # type: ignore[no-any-return]
+
+
+def _open_backend(state: str | Backend) -> Backend:
+    if not isinstance(state, str):
+        return state
+    name = state.partition(":")[0]
+    make = load_named("iaclib.backends", name)
+    if make is None:
+        msg = (
+            f"{state!r}: no backend is named {name!r}, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
+            "correct state="
+        )
+        raise StateError(msg)
+    return make(state)  # type: ignore[no-any-return]
+
+
+def _check_fresh(plan: Plan, op: Operation) -> None:
+    """Refuse a plan that was made from another state (rule 15)."""
+    state = op.ledger.state
+    if plan.serial != state.serial:
+        msg = f"{op.ref}: the plan was made at serial {plan.serial}, state is at {state.serial}; plan again"
+        raise StalePlanError(msg, ref=str(op.ref))
+    if state.serial and plan.lineage != state.lineage:
+        msg = f"{op.ref}: the plan was made for another stack of this name, expected the same lineage; plan again"
+        raise StalePlanError(msg, ref=str(op.ref))
+
+
+def _observed(snapshot: Snapshot, reading: Reading) -> dict[str, Record | None]:
+    found: dict[str, Record | None] = {}
+    for record in reading.gone:
+        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
+            found[record.address] = None
+    for record in reading.seen:
+        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
+            found[record.address] = record
+    return found
+
+
+def _edges(op: Operation, record: Record) -> Record:
+    """Take edges to what a refresh found gone out of a record that it read."""
+    current = op.ledger.current(record.address)
+    return record if current is None else attrs.evolve(record, dependencies=current.dependencies)
+
+
+def _still(before: Snapshot, reading: Reading) -> list[Record]:
+    read = {step.address for step in reading.steps}
+    seen = {record.uid for record in (*reading.seen, *reading.gone)}
+    return [
+        record
+        for record in before.records.values()
+        if record.observed is not None and record.uid not in seen and record.address in read
+    ]
+
+
+def _no_ledger() -> Any:
+    """Reads make nothing durable."""
+    return None
+
+
+__all__ = ["Drift", "Engine"]

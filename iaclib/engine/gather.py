@@ -1,0 +1,100 @@
+"""What the planner must be told of providers and handlers, gathered beforehand.
+
+The planner is pure; whatever asks a provider who it is happens here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import DeclarationError
+from iaclib.execute.calls import plain_inputs
+from iaclib.execute.handlers import Access, prefix
+from iaclib.model.values import has_unknown
+from iaclib.plan.facts import Facts
+from iaclib.provider.registry import own_handler
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.declare.desired import Desired
+    from iaclib.provider.base import Provider
+    from iaclib.state.record import ProviderRecord, Record, Snapshot
+
+
+def gather(
+    desired: Desired,
+    snapshot: Snapshot,
+    lineage: str,
+    access: Access,
+    observed: Mapping[str, Record | None] | None = None,
+) -> Facts:
+    """Find out through which provider each resource is reached.
+
+    Raises:
+        UnknownProviderError: A type, declared or recorded, is not known here.
+    """
+    providers: dict[str, ProviderRecord | None] = {}
+    tags: dict[str, Mapping[str, Any]] = {}
+    handlers: dict[str, Any] = {}
+    by_type: dict[tuple[str, int], ProviderRecord | None] = {}
+    for address, declared in desired.resources.items():
+        key = (declared.type, id(declared.provider))
+        if key in by_type:
+            record = by_type[key]
+        else:
+            record = by_type[key] = _provider(declared.type, declared.provider, address, access)
+            handlers.setdefault(declared.type, access.serve(declared.type, record, address, declared.defined_by)[0])
+        if record is not None:
+            providers[address] = record
+            provider = declared.provider or access.instance(record)
+            if provider.default_tags:
+                tags[address] = provider.default_tags
+    known: set[tuple[str, int]] = set()
+    for held in (*snapshot.records.values(), *snapshot.superseded):
+        at = (held.type, id(held.provider))
+        if at not in known:
+            known.add(at)
+            handlers.setdefault(held.type, access.of_record(held)[0])
+    normalisers = {
+        name: found for name, handler in handlers.items() if (found := getattr(handler, "normalise", None)) is not None
+    }
+    identities = {
+        name: found
+        for name, handler in handlers.items()
+        if (found := getattr(handler, "identity", None)) is not None and getattr(handler, "find", None) is None
+    }
+
+    def normalise(type_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        function = normalisers.get(type_name)
+        return inputs if function is None else _checked(function(plain_inputs(inputs)), type_name)
+
+    def identity(type_name: str, inputs: Mapping[str, Any]) -> str | None:
+        function = identities.get(type_name)
+        if function is None or has_unknown(dict(inputs)):
+            return None
+        found: str | None = function(plain_inputs(inputs))
+        return found
+
+    return Facts(
+        lineage=lineage,
+        providers=providers,
+        default_tags=tags,
+        normalise=normalise if normalisers else None,
+        identity=identity if identities else None,
+        observed=observed,
+    )
+
+
+def _provider(type_name: str, given: Provider | None, address: str, access: Access) -> ProviderRecord | None:
+    if given is not None and given.name != prefix(type_name) and own_handler(type_name) is None:
+        given = None
+    provider = given or access.default(type_name, address)
+    return None if provider is None else access.bind(provider)
+
+
+def _checked(inputs: Any, type_name: str) -> Mapping[str, Any]:
+    if not hasattr(inputs, "items"):
+        msg = f"{type_name}: normalise returned {type(inputs).__name__}, expected a mapping; fix the handler"
+        raise DeclarationError(msg)
+    return inputs  # type: ignore[no-any-return]

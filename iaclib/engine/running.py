@@ -1,0 +1,261 @@
+"""One operation on one stack under its lease: open, recover, act, finish.
+
+Knows the order of these and what a run reports; the engine's façade only says
+what to do in between.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.declare.registry import type_facts
+from iaclib.engine.held import held
+from iaclib.engine.vault import Vault
+from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateCorruptError, StateError
+from iaclib.execute.events import Event
+from iaclib.execute.executor import Calls, Executor, Result
+from iaclib.execute.ledger import Ledger
+from iaclib.execute.limits import Limits
+from iaclib.execute.recovery import Recovery
+from iaclib.execute.resolving import PlanResolver
+from iaclib.execute.run import Run, Step
+from iaclib.execute.steps import build_steps
+from iaclib.execute.stopping import Stop
+from iaclib.execute.work import Work
+from iaclib.model.evaluate import resolve
+from iaclib.model.values import has_unknown
+from iaclib.state.backend import Holder
+from iaclib.state.journal import Exported
+from iaclib.state.record import RunSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from iaclib.execute.clock import Clock
+    from iaclib.execute.handlers import Access
+    from iaclib.model.addresses import StackRef
+    from iaclib.plan.plan import Plan
+    from iaclib.state.backend import Backend, Lease
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import Snapshot
+
+
+@attrs.define
+class Settings:
+    """What an engine's runs have in common."""
+
+    backend: Backend
+    keyring: Any
+    access: Access
+    clock: Clock
+    token: Callable[[], str]
+    parallelism: int
+    lease_ttl: timedelta
+    lease_wait: timedelta
+    emit: Callable[[Event], None]
+
+
+class Operation:
+    """A stack, held: its state may be changed until the block ends."""
+
+    def __init__(  # noqa: PLR0917 - made in one place, below
+        self, settings: Settings, ref: StackRef, name: str, stop: Stop, lease: Lease, vault: Vault, snapshot: Snapshot
+    ) -> None:
+        self.settings = settings
+        self.ref = ref
+        self.name = name
+        self.stop = stop
+        self.vault = vault
+        self.began = settings.clock.monotonic()
+        lineage = snapshot.lineage or settings.token()
+        run = RunSummary(settings.token(), name, str(Holder.here(name, 0.0).user), settings.clock.now())
+        self.ledger = Ledger(
+            settings.backend,
+            lease,
+            snapshot,
+            lineage,
+            lambda entries: vault.seal(entries, self.ledger.state.lineage),
+            stop,
+            settings.clock,
+            run,
+        )
+        self.limits = Limits(settings.parallelism, settings.clock)
+        self.steps: list[Step] = []
+        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, settings.emit)
+        settings.emit(Event("run_started", str(ref), action=name))
+
+    # --------------------------------------------------------------------------------------------------- actions
+
+    def recover(self) -> None:
+        """Decide all intents (rule 23).
+
+        Raises:
+            UndecidedError: Some can't be decided.
+        """
+        if not self.ledger.state.intents:
+            return
+        recovery = Recovery(
+            self.ledger,
+            self.settings.access,
+            self.calls,
+            self.limits,
+            facts=type_facts,
+            urn=self.ref.urn,
+            stack=str(self.ref),
+            digest=self.vault.digest,
+            emit=self.settings.emit,
+        )
+        try:
+            recovery.run()
+        finally:
+            self.steps.extend(recovery.steps)
+        if self.stop.asked:
+            self.end(Result([], [], unfinished=True), "interrupted operations remain to be decided")
+
+    def apply(self, plan: Plan, *, continue_on_error: bool) -> Run:
+        """Carry out a plan that was made from this state.
+
+        Raises:
+            ApplyFailed: A step failed.
+            ApplyCancelled: A stop was asked for and something was left undone.
+        """
+        graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)  # noqa: SLF001 - the executor's half of a plan
+        resolver = PlanResolver(plan, self.ledger, graph.main)
+        work = Work(
+            resolver,
+            self.ledger,
+            self.settings.access,
+            self.limits,
+            self.settings.clock,
+            token=self.settings.token,
+            urn=self.ref.urn,
+            stack=str(self.ref),
+            digest=self.vault.digest,
+        )
+        executor = Executor(
+            graph,
+            work,
+            self.ledger,
+            self.calls,
+            self.stop,
+            continue_on_error=continue_on_error,
+            stack=str(self.ref),
+            emit=self.settings.emit,
+        )
+        try:
+            result = executor.run()
+        except (StateError, KeyboardInterrupt) as error:
+            self.stop.level = 2  # workers that still run are on their own
+            self.steps.extend(executor.steps)
+            if isinstance(error, IaclibError):
+                error.run = self.run(ok=False, errors=[*executor.errors, error])  # type: ignore[attr-defined]
+            raise
+        self.steps.extend(result.steps)
+        resolver.pending.clear()
+        return self.end(
+            result, "", resolver, self._exports(plan, resolver, complete=not result.errors and not result.unfinished)
+        )
+
+    def _exports(self, plan: Plan, resolver: PlanResolver, *, complete: bool) -> list[Entry]:
+        """Give the entry for changed exports; what can't be told keeps its old value."""
+        before = self.ledger.state.outputs
+        now: dict[str, Any] = {}
+        for name, value in plan._desired.outputs.items():  # noqa: SLF001 - the executor's half of a plan
+            known = resolve(value, resolver.lookup)
+            if not has_unknown(known):
+                now[name] = known
+            elif name in before:
+                now[name] = before[name]
+        if not complete or plan._desired.raised:  # noqa: SLF001 - the executor's half of a plan
+            now = {**before, **now}
+        return [] if now == dict(before) else [Exported(now)]
+
+    def end(self, result: Result, why: str, resolver: PlanResolver | None = None, more: Sequence[Entry] = ()) -> Run:
+        """Write how it ended and report it, as a Run or as the error that carries it."""
+        cancelled = self.stop.level > 0 and result.unfinished
+        status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
+        if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
+            counts: dict[str, int] = {}
+            for step in self.steps:
+                if step.error is None and not step.skipped and step.action != "read":
+                    counts[step.action] = counts.get(step.action, 0) + 1
+            self.ledger.finish(status, counts, more)
+        run = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
+        message = "; ".join(str(error) for error in result.errors)
+        self.settings.emit(
+            Event(
+                "run_finished",
+                str(self.ref),
+                action=self.name,
+                message=message,
+                seconds=self.settings.clock.monotonic() - self.began,
+            )
+        )
+        if result.fatal is not None:
+            raise result.fatal
+        if cancelled:
+            left = sum(1 for step in self.steps if step.skipped)
+            what = why or f"{left} more steps"
+            msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
+            raise ApplyCancelled(msg, run=run)
+        if result.errors:
+            failed = len(result.errors)
+            msg = (
+                f"{self.ref}: {self.name} failed, {failed} step{'s' if failed > 1 else ''} did not succeed; "
+                "what succeeded is recorded, mend the cause and run again"
+            )
+            raise ApplyFailed(msg, result.errors, run=run)
+        return run
+
+    def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
+        """Give the run as it stands."""
+        steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
+        outputs: Mapping[str, Any] = dict(self.ledger.state.outputs)
+        run = Run(ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial)
+        return attrs.evolve(run, value=resolver.value) if resolver is not None else run
+
+
+@contextmanager
+def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Iterator[Operation]:
+    """Hold a stack, read its state, and give it back whatever happens."""
+    with (
+        stop.signals(),
+        held(
+            settings.backend,
+            ref,
+            name,
+            ttl=settings.lease_ttl,
+            wait=settings.lease_wait,
+            clock=settings.clock,
+            stop=stop,
+        ) as lease,
+    ):
+        vault = Vault(ref, settings.keyring)
+        snapshot = vault.open(settings.backend.load(ref))
+        check(ref, snapshot)
+        op = Operation(settings, ref, name, stop, lease, vault, snapshot)
+        try:
+            yield op
+        finally:
+            op.calls.close()
+
+
+def check(ref: StackRef, snapshot: Snapshot) -> None:
+    """Refuse to operate on state that doesn't hold together.
+
+    Raises:
+        StateCorruptError: A record depends on one that isn't there.
+    """
+    known = snapshot.records
+    for record in known.values():
+        for name in record.dependencies:
+            if name not in known:
+                msg = (
+                    f"{ref.urn(record.address)}: it depends on {name}, which state does not have, "
+                    "expected every dependency to be recorded; run `iaclib state repair`"
+                )
+                raise StateCorruptError(msg, address=record.address)

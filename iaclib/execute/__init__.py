@@ -1,0 +1,1 @@
+"""Carrying out a plan: steps and their order, calls, retries, recovery."""

@@ -1,0 +1,356 @@
+"""One handler call with everything around it: retries, limits, deadlines, readiness.
+
+Runs in a worker thread. Knows nothing of order, plans or state; what it must
+make durable on the way goes through ``World.checkpoint``.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from iaclib.errors import (
+    DependencyViolationError,
+    NotFoundError,
+    NotReadyError,
+    OperationTimeoutError,
+    PartialFailure,
+    ThrottledError,
+    UndecidedError,
+)
+from iaclib.execute.observe import checked
+from iaclib.execute.redact import secret_texts
+from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
+from iaclib.model.values import reveal
+from iaclib.provider.context import Checkpoint, Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from iaclib.execute.clock import Clock
+    from iaclib.execute.limits import Limit
+    from iaclib.execute.stopping import Stop
+    from iaclib.provider.handler import Handler, Live
+    from iaclib.state.record import Record
+
+T = TypeVar("T")
+_NOT_READY = 30.0  # seconds that NotReadyError is retried for types that settle at once
+
+
+@attrs.define(slots=False)
+class Job:
+    """What a worker is to do.
+
+    Args:
+        action: "create", "update", "delete", "probe" (is the identity free?),
+            "read", "read_many", or "decide" (an interrupted create, update or delete).
+        inputs: For create and update: what to reach, secrets revealed.
+        before: For update: what it starts from, secrets revealed.
+        identity: For types that carry no token: the id that the inputs lead to.
+        begun: When the intent was written, in seconds since the epoch.
+        noted: What checkpoints noted so far.
+        decides: For "decide": the action that was interrupted.
+        guard: The record whose secrets must not show in messages.
+    """
+
+    action: str
+    step: str
+    address: str
+    urn: str
+    stack: str
+    handler: Handler[Any]
+    provider: Any
+    limit: Limit
+    timeout: float
+    settle: float = 0.0
+    token: str = ""
+    record: Record | None = None
+    id: str = ""
+    inputs: Mapping[str, Any] = attrs.field(factory=dict)
+    before: Mapping[str, Any] = attrs.field(factory=dict)
+    on_delete: Mapping[str, Any] = attrs.field(factory=dict)
+    identity: str | None = None
+    begun: float = 0.0
+    noted: Checkpoint = attrs.field(factory=Checkpoint)
+    decides: str = ""
+    guard: Record | None = None
+
+    def secret_texts(self) -> list[str]:
+        """List the texts that must not show in messages about this job."""
+        guards = [record for record in (self.guard, self.record) if record is not None]
+        return secret_texts(*(values for record in guards for values in (record.inputs, record.outputs)))
+
+
+@attrs.define
+class Outcome:
+    """How a job went.
+
+    Args:
+        live: What exists now, or None.
+        error: Why it failed, or None.
+        partial: With ``error``: something exists all the same.
+        absent: For creates: it was looked for and is not there.
+        undecided: Nobody knows; the intent stays.
+        fatal: A BaseException out of the handler: as if the process was killed.
+        many: For "read_many": what there is, by id.
+    """
+
+    live: Live | None = None
+    error: Exception | None = None
+    partial: bool = False
+    repairable: bool = False
+    absent: bool = False
+    undecided: bool = False
+    fatal: BaseException | None = None
+    seconds: float = 0.0
+    many: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.define(slots=False)
+class World:
+    """What surrounds all calls of a run."""
+
+    clock: Clock
+    stop: Stop
+    checkpoint: Callable[[Job, str | None, Any], None]
+    log: Callable[[Job, str, str], None]  # (job, kind of event, message)
+
+
+def perform(job: Job, world: World) -> Outcome:
+    """Do a job; never raises."""
+    began = world.clock.monotonic()
+    try:
+        outcome = _ACTIONS[job.action](_Call(job, world))
+    except Exception as error:  # noqa: BLE001 - whatever a handler raises is this step's failure
+        outcome = Outcome(error=error)
+    except BaseException as error:  # noqa: BLE001 - as a kill would, it leaves the intent
+        outcome = Outcome(fatal=error)
+    outcome.seconds = world.clock.monotonic() - began
+    return outcome
+
+
+class _Call:
+    def __init__(self, job: Job, world: World) -> None:
+        self.job = job
+        self.world = world
+        self.clock = world.clock
+        self.started = world.clock.monotonic()
+        self.deadline = self.started + job.timeout
+        self.context: Context[Any] = Context(
+            job.address,
+            job.urn,
+            job.stack,
+            job.provider,
+            token=job.token,
+            deadline=self.deadline,
+            record=job.record,
+            on_delete=job.on_delete,
+            monotonic=world.clock.monotonic,
+            sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
+            cancelled=lambda: world.stop.asked,
+            log=lambda message: world.log(job, "log", message),
+            checkpoint=self.note,
+        )
+
+    def note(self, id: str | None, data: Any) -> None:
+        self.world.checkpoint(self.job, id, data)
+        noted = self.job.noted
+        self.job.noted = Checkpoint(id or noted.id, data if data is not None else noted.data)
+
+    # ---------------------------------------------------------------------------------------------------- trying
+
+    def attempt(self, action: str, call: Callable[[], T]) -> T:
+        """Call until it succeeds, fails for good, or time is over."""
+        soon, late = quickly(), slowly(self.job.timeout)
+        until_ready = min(self.deadline, self.started + (self.job.settle or _NOT_READY))
+        while True:
+            try:
+                with self.job.limit.slot(self.world.stop.woken):
+                    result = call()
+            except Exception as error:
+                if isinstance(error, ThrottledError):
+                    self.job.limit.throttled(error.retry_after)
+                if not is_retryable(error, action) or self.world.stop.asked:
+                    raise
+                wait = next(late if isinstance(error, DependencyViolationError) else soon)
+                if isinstance(error, ThrottledError) and error.retry_after:
+                    wait = error.retry_after
+                if self.clock.monotonic() + wait > (until_ready if isinstance(error, NotReadyError) else self.deadline):
+                    raise self._out_of_time(error) from None
+                self.world.log(self.job, "retry", f"{type(error).__name__}: again in {wait:.1f} s")
+                self.clock.sleep(wait, self.world.stop.woken)
+                if self.world.stop.asked:
+                    raise
+            else:
+                self.job.limit.succeeded()
+                return result
+
+    def _out_of_time(self, error: Exception) -> Exception:
+        if isinstance(error, DependencyViolationError):
+            msg = (
+                f"{error}; still in use after {self.job.timeout:.0f} s: delete what holds it, raise timeouts.delete, "
+                "or set retain_on_delete to leave it in the cloud"
+            )
+            return DependencyViolationError(msg, **error.facts)
+        return error
+
+    def settled(self, ask: Callable[[], Live | None]) -> Live | None:
+        """Ask again while "not there" may only be "not there yet" (rule 25)."""
+        waits = quickly(0.5, 10.0)
+        while True:
+            live = self.attempt("read", ask)
+            if live is not None:
+                return checked(live, self.job.address)
+            left = self.job.begun + self.job.settle - self.clock.now()
+            if left <= 0 or self.world.stop.level > 1 or self.world.stop.lost is not None:
+                return None
+            self.clock.sleep(min(next(waits), left))
+
+    def ready(self, live: Live) -> Outcome:
+        """Poll until the object can be used; what exists is durable before (rule 25)."""
+        live = checked(live, self.job.address)
+        if live.ready:
+            return Outcome(live=live)
+        if self.job.action == "create":
+            self.note(live.id, None)
+        waits, known = quickly(1.0, 15.0), live.id
+        while True:
+            wait = next(waits)
+            if (
+                self.clock.monotonic() + wait > self.deadline
+                or self.world.stop.level > 1
+                or self.world.stop.lost is not None
+            ):
+                msg = (
+                    f"{self.job.address}: {known} is not ready after {self.job.timeout:.0f} s, expected it to be; "
+                    "look at it in the cloud, or raise timeouts"
+                )
+                return Outcome(live=live, error=OperationTimeoutError(msg), partial=True)
+            self.clock.sleep(wait)
+            seen = self.settled(lambda: self.job.handler.read(self.context, known))
+            if seen is None:
+                msg = (
+                    f"{self.job.address}: {known} vanished while it was being made, expected it to become ready; "
+                    "look into the cloud's log"
+                )
+                return Outcome(error=NotFoundError(msg), absent=True)
+            live = seen
+            if live.ready:
+                return Outcome(live=live)
+
+    # --------------------------------------------------------------------------------------------------- actions
+
+    def create(self) -> Outcome:
+        job = self.job
+        try:
+            live = self.attempt("create", lambda: job.handler.create(self.context, job.inputs))
+            return self.ready(live)
+        except PartialFailure as error:
+            if getattr(error.live, "id", None):
+                return Outcome(
+                    live=checked(error.live, job.address), error=error, partial=True, repairable=error.repairable
+                )
+            return self._after_failure(error)
+        except REFUSALS as error:
+            return Outcome(error=error) if not job.noted.id else self._after_failure(error)
+        except Exception as error:  # noqa: BLE001 - nobody knows what it left behind: look
+            return self._after_failure(error)
+
+    def _after_failure(self, error: Exception) -> Outcome:
+        """Look at once whether a failed create made something all the same (rule 16)."""
+        try:
+            live, looked = self.locate(resume=False)
+        except Exception as failure:  # noqa: BLE001 - it can't be told now; the intent stays
+            error.add_note(f"whether it was made could not be asked: {type(failure).__name__}")
+            return Outcome(error=error, undecided=True)
+        if live is not None:
+            return Outcome(live=live, error=error, partial=True)
+        return Outcome(error=error, absent=looked)
+
+    def locate(self, *, resume: bool) -> tuple[Live | None, bool]:
+        """Find what a create made: by what was noted, by its token, or by its identity.
+
+        Returns:
+            What there is, and whether there was a way to look.
+        """
+        job, handler = self.job, self.job.handler
+        by_resume, by_token = getattr(handler, "resume", None), getattr(handler, "find", None)
+        if resume and by_resume is not None and (job.noted.id or job.noted.data is not None):
+            live = self.attempt("read", lambda: by_resume(self.context, job.noted))
+            return (None if live is None else checked(live, job.address)), True
+        if job.noted.id:
+            known = job.noted.id
+            return self.settled(lambda: handler.read(self.context, known)), True
+        if by_token is not None:
+            return self.settled(lambda: by_token(self.context, job.inputs)), True
+        if job.identity is not None:
+            identity = job.identity
+            return self.settled(lambda: handler.read(self.context, identity)), True
+        return None, False
+
+    def update(self) -> Outcome:
+        job = self.job
+        try:
+            live = self.attempt("update", lambda: job.handler.update(self.context, job.id, job.before, job.inputs))
+            return self.ready(live)
+        except PartialFailure as error:
+            left = checked(error.live, job.address) if getattr(error.live, "id", None) else None
+            return Outcome(live=left, error=error, partial=left is not None)
+
+    def delete(self) -> Outcome:
+        job = self.job
+        with suppress(NotFoundError):
+            self.attempt("delete", lambda: job.handler.delete(self.context, job.id))
+        return Outcome()
+
+    def probe(self) -> Outcome:
+        identity = self.job.identity or ""
+        return Outcome(live=self.attempt("read", lambda: self.job.handler.read(self.context, identity)))
+
+    def read(self) -> Outcome:
+        job = self.job
+        live = self.attempt("read", lambda: job.handler.read(self.context, job.id))
+        return Outcome(live=None if live is None else checked(live, job.address))
+
+    def read_many(self) -> Outcome:
+        job, handler = self.job, self.job.handler
+        ids = list(job.before["ids"])
+        lives = self.attempt("read", lambda: handler.read_many(self.context, ids))  # type: ignore[attr-defined]
+        return Outcome(many={known: checked(live, job.address) for known, live in lives.items() if live is not None})
+
+    def decide(self) -> Outcome:
+        job = self.job
+        if job.decides != "create":
+            return self.read()
+        live, looked = self.locate(resume=True)
+        if live is None:
+            if not looked:
+                raise UndecidedError(_undecided(job), address=job.address)
+            return Outcome(absent=True)
+        return self.ready(live) if not live.ready else Outcome(live=live)
+
+
+def _undecided(job: Job) -> str:
+    return (
+        f"{job.address}: a create was interrupted and its type can neither be found by token nor by identity, "
+        "expected to learn whether it exists; "
+        f"look for it in the cloud: if it is there, delete it or import it, then drop the intent {job.step}"
+    )
+
+
+_ACTIONS: dict[str, Callable[[_Call], Outcome]] = {
+    "create": _Call.create,
+    "update": _Call.update,
+    "delete": _Call.delete,
+    "probe": _Call.probe,
+    "read": _Call.read,
+    "read_many": _Call.read_many,
+    "decide": _Call.decide,
+}
+
+
+def plain_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Give inputs as handlers get them: secrets revealed."""
+    return {name: reveal(value) for name, value in inputs.items()}

@@ -1,0 +1,47 @@
+"""The seam through which the executor sees time.
+
+Knows how to tell and to wait; tests and the simulated cloud give their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time, as the executor needs it."""
+
+    def now(self) -> float:
+        """Give seconds since the epoch, for what is recorded."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that only rise, for deadlines."""
+        ...
+
+    def sleep(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Wait, but not longer than until ``wake`` is set."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def now(self) -> float:
+        """Give seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Give seconds that only rise."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float, wake: threading.Event | None = None) -> None:
+        """Wait, but not longer than until ``wake`` is set."""
+        if seconds <= 0:
+            return
+        if wake is None:
+            time.sleep(seconds)
+        else:
+            wake.wait(seconds)

@@ -1,0 +1,143 @@
+"""Which handler and provider serve a type, and what they are told.
+
+Keeps the providers of an engine: each is asked for its identity once, each
+provider in a record is made again from its configuration at most once.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import UnknownProviderError
+from iaclib.provider.registry import own_handler, provider_class
+from iaclib.state.record import ProviderRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from iaclib.provider.base import Provider
+    from iaclib.provider.handler import Handler
+    from iaclib.state.record import Record
+
+
+def prefix(type_name: str) -> str:
+    """Give the provider's name in a type: ``aws`` of ``aws:ec2:VPC``."""
+    return type_name.partition(":")[0]
+
+
+def _key(record: ProviderRecord) -> tuple[str, str, str, str]:
+    return (record.name, record.account, record.region, json.dumps(dict(record.config), sort_keys=True, default=str))
+
+
+class Access:
+    """The providers and handlers that an engine works with.
+
+    Args:
+        providers: Given to the engine; each serves the types of its name.
+    """
+
+    def __init__(self, providers: Sequence[Provider] = ()) -> None:
+        self.defaults = {provider.name: provider for provider in providers}
+        self._bound: dict[int, tuple[Provider, ProviderRecord]] = {}
+        self._made: dict[tuple[str, str, str, str], Provider] = {}
+        self._handlers: dict[tuple[str, int], Any] = {}
+        self._lock = threading.RLock()
+
+    def bind(self, provider: Provider) -> ProviderRecord:
+        """Ask a provider who it is, once, and describe it as state does."""
+        with self._lock:
+            found = self._bound.get(id(provider))
+            if found is None:
+                account, region = provider.identity()
+                record = ProviderRecord(provider.name, account, region, dict(provider.config()))
+                found = self._bound[id(provider)] = (provider, record)
+                self._made.setdefault(_key(record), provider)
+            return found[1]
+
+    def default(self, type_name: str, address: str) -> Provider | None:
+        """Give the provider for a resource that names none.
+
+        Raises:
+            UnknownProviderError: The type needs one that is not known here.
+        """
+        name = prefix(type_name)
+        with self._lock:
+            found = self.defaults.get(name)
+            if found is not None:
+                return found
+            if own_handler(type_name) is not None:
+                return None
+            try:
+                cls = provider_class(name)
+                found = self.defaults[name] = cls()
+            except UnknownProviderError:
+                msg = (
+                    f"{address}: nothing serves {type_name!r}, "
+                    f"expected a handler on its class or a provider named {name!r}; "
+                    "give handler= to the class, or pass providers=[...] to the Engine"
+                )
+                raise UnknownProviderError(msg, type=type_name) from None
+            return found
+
+    def instance(self, record: ProviderRecord) -> Provider:
+        """Give the provider that a record describes, made from its configuration if need be."""
+        with self._lock:
+            found = self._made.get(_key(record))
+            if found is not None:
+                return found
+            for provider in self.defaults.values():  # the same identity: credentials of this engine are good for it
+                if (
+                    provider.name == record.name
+                    and (bound := self.bind(provider)).identity == record.identity
+                    and bound.config == record.config
+                ):
+                    self._made[_key(record)] = provider
+                    return provider
+            made = provider_class(record.name).from_config(record.config)
+            self._made[_key(record)] = made
+            return made
+
+    def serve(
+        self, type_name: str, provider: ProviderRecord | None, address: str, defined_by: str = ""
+    ) -> tuple[Handler[Any], Provider | None]:
+        """Give the handler of a type and the provider that it works with.
+
+        Raises:
+            UnknownProviderError: The type is not known here; says what to import.
+        """
+        instance = self.instance(provider) if provider is not None else None
+        handler = own_handler(type_name)
+        if handler is None and instance is not None:
+            key = (type_name, id(instance))
+            handler = self._handlers.get(key)
+            if handler is None:
+                try:
+                    handler = self._handlers[key] = instance.handler(type_name)
+                except KeyError:
+                    handler = None
+        if handler is None:
+            what = (
+                f"import {defined_by.partition(':')[0]}, which defines it"
+                if defined_by
+                else f"import the module that defines {type_name!r}"
+            )
+            msg = f"{address}: the type {type_name!r} is not known here, expected its handler to be imported; {what}"
+            raise UnknownProviderError(msg, type=type_name)
+        return handler, instance
+
+    def of_record(self, record: Record) -> tuple[Handler[Any], Provider | None]:
+        """Give handler and provider of what state holds."""
+        return self.serve(record.type, record.provider, record.address, record.defined_by)
+
+
+def timeout_of(action: str, declared: Mapping[str, Any] | None, facts: Any, default: float) -> float:
+    """Give the seconds an action may take: the option, else the type's, else the default."""
+    for source in (declared, getattr(facts, "timeouts", None)):
+        if not source:
+            continue
+        seconds = source.get(action) if hasattr(source, "get") else getattr(source, action, None)
+        if seconds is not None:
+            return float(seconds.total_seconds() if hasattr(seconds, "total_seconds") else seconds)
+    return default

@@ -1,0 +1,165 @@
+"""The one writer of a stack's state during a run.
+
+Owns the working snapshot and the lease's right to write it: seals, appends
+durably, and only then lets the change count. Knows nothing of steps.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.errors import LeaseLostError, StateError
+from iaclib.state.journal import Ended, Entry, Ran, Working
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from iaclib.execute.clock import Clock
+    from iaclib.execute.stopping import Stop
+    from iaclib.state.backend import Backend, Lease
+    from iaclib.state.record import Record, RunSummary, Snapshot
+
+_TRIES = 4
+
+
+class Ledger:
+    """A stack's state, being written by one run.
+
+    Args:
+        backend: Where it is kept.
+        lease: The right to write it; replaced as it is renewed.
+        snapshot: What was read under the lease, opened.
+        lineage: The stack's, drawn beforehand for one that was never written.
+        seal: Seals the secrets in an entry; may give a ``Keyed`` entry to write before it.
+        stop: Where a lost lease is reported.
+        run: What the history will say; written with the first change.
+    """
+
+    def __init__(  # noqa: PLR0917 - what one writer is made of
+        self,
+        backend: Backend,
+        lease: Lease,
+        snapshot: Snapshot,
+        lineage: str,
+        seal: Callable[[Sequence[Entry]], list[Entry]],
+        stop: Stop,
+        clock: Clock,
+        run: RunSummary,
+    ) -> None:
+        self.backend = backend
+        self.lease = lease
+        self.state = Working(snapshot)
+        self.state.lineage = lineage
+        self.run = run
+        self.wrote = False
+        self._seal = seal
+        self._stop = stop
+        self._clock = clock
+        self._users: dict[str, set[str]] | None = None
+        self._pending: dict[str, Record | None] = {}  # what entries not yet committed make current
+        self._leaving: dict[str, Record] = {}  # and superseded, by uid
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Make entries durable, then let them count.
+
+        Raises:
+            LeaseLostError: The lease is gone; nothing was written.
+            StateError: State can't be written; nothing was.
+        """
+        if self._stop.lost is not None:
+            raise self._stop.lost
+        if not self.wrote:
+            entries = [Ran(attrs.evolve(self.run, serial=self.state.serial + 1)), *entries]
+        sealed = self._seal(entries)
+        self.state.serial = self._append(sealed)
+        self.wrote = True
+        self._pending.clear()
+        self._leaving.clear()
+        for entry in entries:
+            self.state.apply(entry)
+        for entry in sealed:
+            if type(entry).__name__ == "Keyed":
+                self.state.apply(entry)
+
+    def _append(self, entries: Sequence[Entry]) -> int:
+        for tries_left in range(_TRIES - 1, -1, -1):
+            try:
+                return self.backend.append(self.lease, entries, lineage=self.state.lineage, serial=self.state.serial)
+            except LeaseLostError as error:
+                self._stop.lose(error)
+                raise
+            except (OSError, StateError) as error:
+                if type(error) is not StateError and not isinstance(error, OSError):
+                    raise  # corrupt, conflicting, unsealed: another try changes nothing
+                if not tries_left:
+                    raise
+                self._clock.sleep(0.2 * (_TRIES - tries_left))
+        raise AssertionError
+
+    def finish(self, status: str, counts: dict[str, int], more: Sequence[Entry] = ()) -> None:
+        """Write how the run ended, if it wrote anything at all."""
+        if not self.wrote and not more:
+            return
+        run = attrs.evolve(
+            self.run,
+            ended=self._clock.now(),
+            status=status,
+            counts=counts,
+            serial=self.state.serial + 1 + (not self.wrote),
+        )
+        if not self.wrote:
+            self.run = run
+            self.commit(more)
+            return
+        self.commit([*more, Ran(run)])
+
+    # ------------------------------------------------------------------------------------ keeping edges in order
+
+    def users_of(self, address: str) -> set[str]:
+        """Give the addresses whose current records depend on an address."""
+        if self._users is None:
+            self._users = {}
+            for record in self.state.records.values():
+                self._note(record)
+        return self._users.get(address, set())
+
+    def _note(self, record: Record) -> None:
+        if self._users is not None:
+            for name in record.dependencies:
+                self._users.setdefault(name, set()).add(record.address)
+
+    def current(self, address: str) -> Record | None:
+        """Give the record of an address, entries made but not yet committed included."""
+        if address in self._pending:
+            return self._pending[address]
+        return self.state.records.get(address)
+
+    def superseded(self, uid: str) -> Record | None:
+        """Give a superseded record, entries made but not yet committed included."""
+        return self._leaving.get(uid) or self.state.superseded.get(uid)
+
+    def put(self, record: Record, step: str = "", **changes: Any) -> Ended:
+        """Make the entry that records an object."""
+        if changes.get("supersede") and (old := self.current(record.address)) is not None:
+            self._leaving[old.uid] = old
+        self._pending[record.address] = record
+        self._note(record)
+        return Ended(step=step, put=record, **changes)
+
+    def drop(self, address: str, step: str = "") -> list[Ended]:
+        """Make the entries that drop an object, and its name from what stays."""
+        self._pending[address] = None
+        entries = [Ended(step=step, drop=address)]
+        for user in sorted(self.users_of(address)):
+            record = self.current(user)
+            if record is not None and address in record.dependencies:
+                entries.append(
+                    self.put(
+                        attrs.evolve(
+                            record, dependencies=tuple(name for name in record.dependencies if name != address)
+                        )
+                    )
+                )
+        return entries

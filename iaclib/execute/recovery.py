@@ -1,0 +1,231 @@
+"""Deciding what an earlier run left undecided, before anything else is done.
+
+Each intent names one step whose call may or may not have happened. What is
+found decides: adopt what a create made, or note that it is absent; compare
+what an update was to reach with what there is; finish a delete that happened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.errors import UndecidedError
+from iaclib.execute.calls import Job, Outcome, plain_inputs
+from iaclib.execute.events import Event
+from iaclib.execute.handlers import timeout_of
+from iaclib.execute.observe import refreshed, written
+from iaclib.execute.redact import redacted, secret_texts
+from iaclib.execute.results import awaiting, inputs_digest
+from iaclib.execute.retry import TIMEOUT
+from iaclib.execute.run import Step
+from iaclib.plan.compare import project, same
+from iaclib.provider.context import Checkpoint
+from iaclib.state.journal import Ended
+from iaclib.state.record import KeptToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iaclib.execute.executor import Calls
+    from iaclib.execute.handlers import Access
+    from iaclib.execute.ledger import Ledger
+    from iaclib.execute.limits import Limits
+    from iaclib.provider.handler import Live
+    from iaclib.schema.facts import TypeFacts
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import Intent, Record
+
+
+class Recovery:
+    """Decides all intents of a stack.
+
+    Args:
+        ledger: Holds the intents; decisions are written to it as they fall.
+        access: Gives handlers and providers.
+        facts: Gives the facts of a type, or None.
+        digest: The sealer's keyed digest, or None.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        access: Access,
+        calls: Calls,
+        limits: Limits,
+        *,
+        facts: Callable[[str], TypeFacts | None],
+        urn: Callable[[str], str],
+        stack: str,
+        digest: Callable[[Any], str] | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.ledger = ledger
+        self.access = access
+        self.calls = calls
+        self.limits = limits
+        self.facts = facts
+        self.urn = urn
+        self.stack = stack
+        self.digest = digest
+        self.emit = emit
+        self.steps: list[Step] = []
+
+    def run(self) -> list[Step]:
+        """Decide every intent.
+
+        Raises:
+            UndecidedError: Some can't be decided; the others are.
+        """
+        open_errors: list[Exception] = []
+        todo = deque(sorted(self.ledger.state.intents.values(), key=lambda intent: (intent.begun, intent.step)))
+        while todo or self.calls.running:
+            if self.calls.stop.lost is not None:
+                raise self.calls.stop.lost
+            while todo and self.calls.running < self.calls.size and not self.calls.stop.asked:
+                intent = todo.popleft()
+                self.calls.start(intent, self._job(intent))
+            if not self.calls.running or self.calls.stop.level > 1:
+                break
+            entries: list[Entry] = []
+            for intent, job, outcome in self.calls.wait()[0]:
+                if outcome.fatal is not None:
+                    raise outcome.fatal
+                if outcome.error is not None and outcome.live is None:
+                    open_errors.append(_undecided(intent, job, outcome.error))
+                    continue
+                entries.extend(self._decided(intent, outcome))
+            if entries:
+                self.ledger.commit(entries)
+        if open_errors:
+            first = open_errors[0]
+            if len(open_errors) > 1:
+                first.add_note("also: " + "; ".join(str(error) for error in open_errors[1:]))
+            raise first
+        return self.steps
+
+    def _job(self, intent: Intent) -> Job:
+        record = intent.before or intent.record
+        handler, provider = self.access.of_record(intent.record)
+        facts = self.facts(record.type)
+        name, identity = (
+            (record.provider.name, record.provider.identity) if record.provider is not None else ("", ("", ""))
+        )
+        service = provider.service(record.type) if provider is not None else record.type
+        plain = plain_inputs(intent.record.inputs)
+        by_identity = getattr(handler, "identity", None)
+        return Job(
+            "decide",
+            intent.step,
+            record.address,
+            self.urn(record.address),
+            self.stack,
+            handler,
+            provider,
+            self.limits.of(
+                (name, *identity, service), (provider.limits or {}).get(service) if provider is not None else None
+            ),
+            timeout=timeout_of(intent.action, intent.record.options.get("timeouts"), facts, TIMEOUT),
+            settle=facts.settle if facts is not None else 0.0,
+            token=intent.token,
+            record=None if intent.action == "create" else record,
+            id=record.id,
+            inputs=plain,
+            begun=intent.begun,
+            noted=Checkpoint(intent.id, intent.data),
+            decides=intent.action,
+            identity=by_identity(plain) if by_identity is not None and intent.absent else None,
+        )
+
+    def _decided(self, intent: Intent, outcome: Outcome) -> list[Entry]:
+        match intent.action:
+            case "create":
+                entries, what = self._create(intent, outcome)
+            case "update":
+                entries, what = self._update(intent, outcome.live)
+            case _:
+                entries, what = self._delete(intent, outcome.live)
+        self.emit(Event("recovered", self.stack, intent.record.address, intent.action, what))
+        return entries
+
+    def _create(self, intent: Intent, outcome: Outcome) -> tuple[list[Entry], str]:
+        live, record = outcome.live, intent.record
+        if live is None:
+            kept = KeptToken(intent.token, inputs_digest(record.inputs, intent.token, self.digest), intent.begun)
+            return [Ended(step=intent.step, keep_token=(record.address, kept))], "absent"
+        facts = self.facts(record.type)
+        # It was found, not seen being finished: what differs from what was wanted is drift, and corrected.
+        new = written(record, attrs.evolve(live, inputs=None), facts)
+        new = refreshed(new, live, facts)
+        if outcome.error is not None:
+            new = attrs.evolve(new, status="failed")
+        self.steps.append(
+            Step(record.address, "create", replacing=intent.replacing, id=live.id, seconds=outcome.seconds)
+        )
+        return [
+            self.ledger.put(new, intent.step, supersede=record.address if intent.supersedes else None)
+        ], f"adopted {live.id}"
+
+    def _update(self, intent: Intent, live: Live | None) -> tuple[list[Entry], str]:
+        before = intent.before or intent.record
+        if live is None:
+            return self.ledger.drop(before.address, intent.step), "gone"  # type: ignore[return-value]
+        facts = self.facts(before.type)
+        if self._reached(intent.record, before, live, facts):
+            new = written(intent.record, live, facts)
+            missing = {
+                name: value
+                for name, value in before.outputs.items()
+                if name not in new.outputs and name not in new.inputs
+            }
+            self.steps.append(Step(before.address, "update", id=live.id))
+            return [self.ledger.put(attrs.evolve(new, outputs={**missing, **new.outputs}), intent.step)], "done"
+        return [self.ledger.put(refreshed(before, live, facts), intent.step)], "to be done again"
+
+    def _reached(self, after: Record, before: Record, live: Live, facts: TypeFacts | None) -> bool:
+        """Tell whether all that was to change is seen to have changed."""
+        seen = live.inputs
+        if seen is None:
+            return False
+        for name in {*after.inputs, *before.inputs}:
+            wanted = after.inputs.get(name)
+            known = facts.properties.get(name) if facts is not None else None
+            if wanted == before.inputs.get(name):
+                continue
+            loose = known is not None and known.unordered
+            if name not in seen or not same(wanted, project(seen[name], wanted, unordered=loose), unordered=loose):
+                return False
+        return True
+
+    def _delete(self, intent: Intent, live: Live | None) -> tuple[list[Entry], str]:
+        record = intent.record
+        if live is not None:
+            return [Ended(step=intent.step)], "still there"
+        self.steps.append(Step(record.address, "delete", replacing=intent.replacing, id=record.id))
+        current = self.ledger.current(record.address)
+        if record.uid in self.ledger.state.superseded:
+            return [Ended(step=intent.step, drop_superseded=record.uid)], "gone"
+        if current is None or current.uid != record.uid:
+            return [Ended(step=intent.step)], "gone"
+        if intent.replacing:
+            return [self.ledger.put(awaiting(record), intent.step)], "gone"
+        return list(self.ledger.drop(record.address, intent.step)), "gone"
+
+
+def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:
+    if isinstance(error, UndecidedError):
+        return error
+    cause = redacted(error, secret_texts(intent.record.inputs, intent.record.outputs))
+    what = (
+        f"object {intent.id or intent.record.id}"
+        if intent.id or intent.record.id
+        else f"an object with token {intent.token}"
+    )
+    msg = (
+        f"{job.address}: an interrupted {intent.action} can't be decided, "
+        f"expected to learn what became of {what}: {cause}; "
+        "see to that it can be read, then run again"
+    )
+    return UndecidedError(msg, address=job.address)

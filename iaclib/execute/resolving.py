@@ -1,0 +1,82 @@
+"""What a run asks of the planner's functions: final inputs and verdicts.
+
+The same functions that planned decide at apply, with values that are known by
+then; so a run may do less than its plan, and notices where it would do more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from iaclib.declare.registry import type_facts
+from iaclib.errors import UnknownValueError
+from iaclib.model.evaluate import resolve
+from iaclib.model.values import UNKNOWN, has_unknown
+from iaclib.plan.resolve import read_field, recorded_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.execute.ledger import Ledger
+    from iaclib.execute.steps import Task
+    from iaclib.plan.node import Node
+    from iaclib.plan.plan import Plan
+    from iaclib.schema.facts import TypeFacts
+    from iaclib.state.record import Record
+
+
+class PlanResolver:
+    """Resolves against state as it grows.
+
+    Args:
+        plan: Brings declarations, and how to resolve them.
+        ledger: For records as they are now.
+        pending: Tasks by address after which a record is final; taken out as they end.
+    """
+
+    def __init__(self, plan: Plan, ledger: Ledger, pending: Mapping[str, Task]) -> None:
+        self.plan = plan
+        self.ledger = ledger
+        self.pending = dict(pending)
+
+    def settle(self, address: str) -> None:
+        """Note that the record of an address is final."""
+        self.pending.pop(address, None)
+
+    def lookup(self, address: str, field: str) -> Any:
+        """Give a field of a resource, UNKNOWN while that is not what it will be."""
+        if field == "urn":
+            return self.plan._desired.ref.urn(address)  # noqa: SLF001 - the executor's half of a plan
+        record = self.ledger.current(address)
+        if address in self.pending or record is None or not record.id:
+            return UNKNOWN
+        return read_field(record, field)
+
+    def inputs(self, node: Node) -> Mapping[str, Any]:
+        """Give the final inputs of a declaration; UNKNOWN where a value isn't there yet."""
+        return self.plan.inputs_of(node, self.lookup)
+
+    def verdict(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
+        """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
+        return self.plan.verdict_of(node, record, inputs)
+
+    def recorded_options(self, node: Node) -> Mapping[str, Any]:
+        """Give what state keeps of a declaration's options."""
+        return recorded_options(node.declared) if node.declared is not None else {}
+
+    def facts(self, type: str) -> TypeFacts | None:
+        """Give the facts of a type, if it is known here."""
+        return type_facts(type)
+
+    def value(self, output: Any) -> Any:
+        """Give the value of an output of the applied program.
+
+        Raises:
+            UnknownValueError: Its resource was not made.
+        """
+        self.pending.clear()
+        value = resolve(getattr(output, "_expr", output), self.lookup)
+        if has_unknown(value):
+            msg = f"{output!r}: not known, expected its resource to exist; look at the run's errors"
+            raise UnknownValueError(msg)
+        return value

@@ -1,0 +1,94 @@
+"""The values that tasks turn into, and what a run asks of the planner.
+
+Knows their shapes only; what they mean is ``work``'s to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from iaclib.model.values import has_secret, reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from iaclib.execute.calls import Job
+    from iaclib.execute.run import Step
+    from iaclib.execute.steps import Task
+    from iaclib.plan.node import Node
+    from iaclib.schema.facts import TypeFacts
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import Intent, Record
+
+
+@attrs.define(eq=False)
+class Begun:
+    """A task whose call is to be made once ``entries`` are durable."""
+
+    task: Task
+    action: str
+    address: str
+    job: Job
+    entries: Sequence[Entry] = ()
+    intent: Intent | None = None
+
+
+@attrs.define(eq=False)
+class Done:
+    """A task that is through."""
+
+    entries: Sequence[Entry] = ()
+    step: Step | None = None
+
+
+@attrs.define(eq=False)
+class Failed:
+    """A task that failed; ``halt`` stops the run whatever else was asked."""
+
+    error: Exception
+    entries: Sequence[Entry] = ()
+    step: Step | None = None
+    halt: bool = False
+
+
+class Resolver(Protocol):
+    """What a run asks of the planner's functions, with the values known by then."""
+
+    def inputs(self, node: Node) -> Mapping[str, Any]:
+        """Give the final inputs of a declaration; UNKNOWN where a value isn't there yet."""
+        ...
+
+    def verdict(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
+        """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
+        ...
+
+    def recorded_options(self, node: Node) -> Mapping[str, Any]:
+        """Give what state keeps of a declaration's options."""
+        ...
+
+    def facts(self, type: str) -> TypeFacts | None:
+        """Give the facts of a type, if it is known here."""
+        ...
+
+    def settle(self, address: str) -> None:
+        """Note that the record of an address is final."""
+        ...
+
+
+def inputs_digest(inputs: Mapping[str, Any], token: str, digest: Callable[[Any], str] | None) -> str:
+    """Give a keyed digest of inputs, to tell later whether they are equal."""
+    values = reveal(dict(inputs))
+    if digest is not None and has_secret(dict(inputs)):
+        return digest(values)
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def awaiting(record: Record) -> Record:
+    """Give what stays of a record between delete and create of a replacement (rule 18)."""
+    return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)

@@ -1,0 +1,82 @@
+"""What a run gives back: its steps, errors and the stack's outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.model.values import reveal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@attrs.frozen
+class Step:
+    """One physical operation of a run.
+
+    Args:
+        address: Of which resource.
+        action: "create", "update", "delete", "forget" and so on.
+        replacing: Whether this is half of a replacement.
+        id: The physical id, if there is one.
+        seconds: How long it took.
+        error: Why it failed, or None.
+        skipped: Why it was not tried, or "".
+    """
+
+    address: str
+    action: str
+    replacing: bool = False
+    id: str | None = None
+    seconds: float = 0.0
+    error: Exception | None = None
+    skipped: str = ""
+
+
+def _nothing(_output: Any) -> Any:
+    msg = "this run came from another process; its values are in .outputs"
+    raise LookupError(msg)
+
+
+@attrs.frozen
+class Run:
+    """One apply and its outcome.
+
+    Args:
+        ok: Whether all of the plan was carried out.
+        outputs: The stack's exports: plain values, Secret for secret ones.
+        steps: In order of completion; skipped ones last.
+        errors: One a failed step, and those of the run itself.
+        serial: The state's serial after the run.
+    """
+
+    ok: bool
+    outputs: Mapping[str, Any] = attrs.field(factory=dict)
+    steps: Sequence[Step] = ()
+    errors: Sequence[Exception] = ()
+    serial: int = 0
+    _value: Callable[[Any], Any] = attrs.field(default=_nothing, repr=False, eq=False)
+
+    def value(self, output: Any) -> Any:
+        """Give the value that an output of the applied program has now.
+
+        Raises:
+            UnknownValueError: It is not known, because its resource was not made.
+        """
+        return reveal(self._value(output))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "outputs": dict(self.outputs),
+            "steps": self.steps,
+            "errors": self.errors,
+            "serial": self.serial,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_value", _nothing)

@@ -1,0 +1,283 @@
+"""The order of a plan's steps, as one graph from which everything falls out.
+
+Knows rules 1 to 6 of ordering: creates and updates after what they depend on;
+deletes after all of them, in the reverse of the *recorded* dependencies; and
+what must be deleted before its replacement, together with what stands on it,
+first. Knows nothing of handlers, state writes or time. Linear in steps and
+their edges; nothing recurses.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import DependencyCycleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from iaclib.plan.node import Node
+    from iaclib.state.record import Record, Snapshot
+
+
+class Kind(enum.Enum):
+    """What a task does."""
+
+    MAIN = "main"  # create, update, or write what changed in state only
+    DECIDE = "decide"  # find out whether a "may replace" becomes one, before anything is deleted
+    DELETE = "delete"  # delete an object, or let it go
+    GATE = "gate"  # order only: nothing is done
+
+
+class Task:
+    """One place in the order. Mutable: the executor counts down ``waiting``."""
+
+    __slots__ = ("address", "blocked", "early", "kind", "next", "node", "record", "superseded", "waiting")
+
+    def __init__(self, kind: Kind, address: str, node: Node | None = None, record: Record | None = None) -> None:
+        self.kind = kind
+        self.address = address
+        self.node = node
+        self.record = record  # for DELETE: what goes
+        self.early = False  # for DELETE: whether it goes before its replacement is created
+        self.superseded = False  # for DELETE: whether an earlier run left it superseded
+        self.next: list[tuple[Task, bool]] = []  # (follower, whether it needs this to succeed)
+        self.waiting = 0
+        self.blocked = ""  # the address because of which it is skipped
+
+    def then(self, other: Task, *, needed: bool = True) -> None:
+        """Make another task wait for this one."""
+        self.next.append((other, needed))
+        other.waiting += 1
+
+    def __repr__(self) -> str:
+        return f"<{self.kind.value} {self.address}>"
+
+
+class StepGraph:
+    """All tasks of a run, in an order that respects their edges."""
+
+    __slots__ = ("barrier", "decides", "main", "tasks")
+
+    def __init__(self, tasks: list[Task], main: dict[str, Task], decides: dict[str, Task], barrier: Task) -> None:
+        self.tasks = tasks
+        self.main = main  # address -> the task after which its record is final
+        self.decides = decides
+        self.barrier = barrier  # after all creates and updates
+
+
+def build_steps(
+    nodes: Mapping[str, Node],
+    snapshot: Snapshot,
+    superseded: Sequence[Record] = (),
+    freed: Iterable[tuple[str, str]] = (),
+) -> StepGraph:
+    """Order the steps of a plan.
+
+    Args:
+        nodes: The plan's nodes by address, dependencies first.
+        snapshot: The state that the plan was made from.
+        superseded: Left over from earlier runs, to be deleted.
+        freed: (address to create, address to delete first): they share a unique key.
+    """
+    build = _Build(nodes, snapshot, superseded)
+    build.creates_and_updates()
+    build.deletes()
+    for creates, deletes in freed:
+        build.free(creates, deletes)
+    return build.finish()
+
+
+def _acts(node: Node) -> bool:
+    return node.action.value != "same" or node.rewrite or node.maybe
+
+
+class _Build:
+    def __init__(self, nodes: Mapping[str, Node], snapshot: Snapshot, superseded: Sequence[Record]) -> None:
+        self.nodes = nodes
+        self.records = snapshot.records
+        self.superseded = superseded
+        self.main: dict[str, Task] = {}
+        self.decides: dict[str, Task] = {}
+        self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
+        self.gates: dict[str, Task] = {}
+        self.barrier = Task(Kind.GATE, "")
+        self.downstream: set[str] = set()
+
+    # ------------------------------------------------------------------------------------- creates and updates
+
+    def creates_and_updates(self) -> None:
+        """Place each create and update after what it depends on (rule 1)."""
+        gone = ("delete", "forget")
+        for address, node in self.nodes.items():
+            if node.action.value in gone:
+                continue
+            upstream = [task for name in node.dependencies if (task := self.main.get(name)) is not None]
+            if node.delete_first or any(name in self.downstream for name in node.dependencies):
+                self.downstream.add(address)
+            if not _acts(node):
+                if not upstream:
+                    continue
+                task = Task(Kind.GATE, address, node)  # so that order passes through what stays the same
+            else:
+                task = Task(Kind.MAIN, address, node)
+            for other in upstream:
+                other.then(task)
+            task.then(self.barrier, needed=False)
+            self.main[address] = task
+
+    # ------------------------------------------------------------------------------------------------- deletes
+
+    def deletes(self) -> None:
+        """Place each delete: early where a replacement waits for it, late otherwise (rule 2)."""
+        for address, node in self.nodes.items():
+            record = node.record
+            if record is None:
+                continue
+            action = node.action.value
+            if action in ("delete", "forget") or (action == "replace" and record.id):
+                task = Task(Kind.DELETE, address, node, record)
+                task.early = action == "replace" and node.delete_first
+                self.deleting.setdefault(address, []).append(task)
+        for record in self.superseded:
+            task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
+            task.superseded = True
+            self.deleting.setdefault(record.address, []).append(task)
+        if not self.deleting:
+            return
+        users = self._users()
+        self._go_early(users)
+        between = self._between(users)
+        for address, tasks in self.deleting.items():
+            for task in tasks:
+                self._place(task, users.get(address, ()), between)
+        for address in between:
+            gate = self.gates[address]
+            for user in users.get(address, ()):
+                for other in self._goes(user, between):
+                    other.then(gate)
+        for address, tasks in self.deleting.items():
+            for task in tasks:
+                if task.early:
+                    self._create_after(address, task)
+
+    def _users(self) -> dict[str, list[str]]:
+        """Give, for each address, the addresses whose recorded objects depend on it."""
+        users: dict[str, dict[str, None]] = {}
+        for record in (*self.records.values(), *self.superseded):
+            for name in record.dependencies:
+                users.setdefault(name, {})[record.address] = None
+        return {name: list(found) for name, found in users.items()}
+
+    def _go_early(self, users: Mapping[str, Sequence[str]]) -> None:
+        """Let removed ones that stand on what is deleted first go before it."""
+        todo = [address for address, tasks in self.deleting.items() if any(task.early for task in tasks)]
+        seen = set(todo)
+        while todo:
+            for user in users.get(todo.pop(), ()):
+                if user in seen:
+                    continue
+                seen.add(user)
+                todo.append(user)
+                for task in self.deleting.get(user, ()):
+                    if task.superseded or (task.node is not None and task.node.action.value in ("delete", "forget")):
+                        task.early = True
+
+    def _between(self, users: Mapping[str, Sequence[str]]) -> set[str]:
+        """Give kept addresses through which the order of two deletes passes."""
+        above = _closure(self.deleting, users)
+        if len(above) == len(self.deleting):
+            return set()
+        below = _closure(self.deleting, {name: record.dependencies for name, record in self.records.items()})
+        between = (above & below) - set(self.deleting)
+        self.gates = {address: Task(Kind.GATE, address) for address in between}
+        return between
+
+    def _goes(self, user: str, between: set[str]) -> Sequence[Task]:
+        if user in between:
+            return (self.gates[user],)
+        return self.deleting.get(user, ())
+
+    def _place(self, task: Task, users: Iterable[str], between: set[str]) -> None:
+        if not task.early:
+            self.barrier.then(task, needed=False)
+        for user in users:
+            if user == task.address:
+                continue
+            for other in self._goes(user, between):
+                other.then(task)
+            final = self.main.get(user)
+            # A user that stays must first let go of the object, unless it is itself waiting for the replacement.
+            if final is not None and (not task.early or user not in self.downstream):
+                final.then(task)
+
+    def _create_after(self, address: str, task: Task) -> None:
+        node, final = task.node, self.main.get(address)
+        if task.superseded or node is None or final is None or node.action.value != "replace":
+            return
+        task.then(final)
+        first = task
+        if node.maybe:
+            first = self.decides[address] = Task(Kind.DECIDE, address, node)
+            first.then(task)
+        for name in node.dependencies:
+            if name in self.main and name not in self.downstream:
+                self.main[name].then(first)
+        if node.maybe:
+            for name in node.dependencies:
+                above = self.decides.get(name)
+                if above is not None:
+                    above.then(first)
+
+    def free(self, creates: str, deletes: str) -> None:
+        """Delete one object before another is created that has its unique key (rule 2a)."""
+        final = self.main.get(creates)
+        for task in self.deleting.get(deletes, ()):
+            if final is None or task.superseded:
+                continue
+            if not task.early:
+                task.early = True
+                for index, (other, _needed) in enumerate(self.barrier.next):
+                    if other is task:
+                        del self.barrier.next[index]
+                        task.waiting -= 1
+                        break
+            task.then(final)
+
+    # -------------------------------------------------------------------------------------------------- finish
+
+    def finish(self) -> StepGraph:
+        """Check that the order has an end, and give it."""
+        tasks = [*self.main.values(), *self.decides.values(), *self.gates.values(), self.barrier]
+        for found in self.deleting.values():
+            tasks.extend(found)
+        waiting = {task: task.waiting for task in tasks}
+        ready = [task for task in tasks if not task.waiting]
+        done = 0
+        while ready:
+            task = ready.pop()
+            done += 1
+            for other, _ in task.next:
+                waiting[other] -= 1
+                if not waiting[other]:
+                    ready.append(other)
+        if done < len(tasks):
+            stuck = sorted({task.address for task in tasks if waiting[task] > 0 and task.address})
+            msg = (
+                f"{', '.join(stuck[:10])}: the order of their changes has no beginning, "
+                "expected deletes that don't wait for each other; use two steps, or set delete_before_replace"
+            )
+            raise DependencyCycleError(msg)
+        return StepGraph(tasks, self.main, self.decides, self.barrier)
+
+
+def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
+    seen = set(start)
+    todo = list(seen)
+    while todo:
+        for name in edges.get(todo.pop(), ()):
+            if name not in seen:
+                seen.add(name)
+                todo.append(name)
+    return seen

@@ -1,0 +1,1 @@
+"""What would change and in which order: pure functions from declarations and state to a plan."""

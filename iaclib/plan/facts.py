@@ -1,0 +1,88 @@
+"""What the planner must be told: gathered beforehand, so that it stays pure.
+
+Also the digest of a type's facts that plans need at every resource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from iaclib.schema.facts import TypeFacts
+from iaclib.state.record import ProviderRecord, Record
+
+
+@attrs.frozen
+class Facts:
+    """What is known of the world besides program and state.
+
+    Args:
+        lineage: The stack's lineage, drawn before for a stack that has none.
+        providers: address -> through which provider it will be reached; None
+            or missing for types without one.
+        default_tags: address -> its provider's default tags, where there are any.
+        normalise: ``(type, inputs) -> inputs`` in the form in which they are
+            compared; only ever gets known fields.
+        identity: ``(type, inputs) -> id`` that these inputs lead to, for
+            objects whose inputs are their identity; else None.
+        observed: address -> its record as a refresh saw it, None if it is
+            gone; None altogether without a refresh.
+    """
+
+    lineage: str = ""
+    providers: Mapping[str, ProviderRecord | None] = attrs.field(factory=dict)
+    default_tags: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
+    identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
+    observed: Mapping[str, Record | None] | None = None
+
+
+@attrs.frozen
+class PlanOptions:
+    """What was asked for.
+
+    Args:
+        destroy: Delete all that is recorded, whatever is declared.
+        replace: Addresses to replace whatever their inputs are.
+    """
+
+    destroy: bool = False
+    replace: frozenset[str] = frozenset()
+
+
+class View:
+    """The parts of a type's facts that matter to a plan, ready for use."""
+
+    __slots__ = ("facts", "fills", "generated", "loose", "replaces", "secret", "stable", "unordered")
+
+    def __init__(self, facts: TypeFacts) -> None:
+        properties = facts.properties
+        self.facts = facts
+        self.generated = tuple(name for name, one in properties.items() if one.generated)
+        self.secret = tuple(name for name, one in properties.items() if one.secret and not one.computed)
+        self.fills = bool(self.generated or self.secret)  # whether inputs have to be looked at
+        self.stable = frozenset(name for name, one in properties.items() if one.stable)
+        self.unordered = frozenset(name for name, one in properties.items() if one.unordered)
+        self.replaces = frozenset(name for name, one in properties.items() if one.replaces is True)
+        # Where Python's 1 == True could hide a change. Elsewhere the shape tells the two apart.
+        self.loose = tuple(
+            name
+            for name, one in properties.items()
+            if not one.computed and one.shape.kind not in {"str", "int", "float", "bool"}
+        )
+
+
+_views: dict[int, View] = {}
+_MANY = 20_000
+
+
+def view(facts: TypeFacts) -> View:
+    """Give the view of a type's facts; made once for each facts object."""
+    found = _views.get(id(facts))
+    if found is None or found.facts is not facts:
+        if len(_views) > _MANY:
+            _views.clear()
+        found = _views[id(facts)] = View(facts)
+    return found

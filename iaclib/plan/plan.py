@@ -1,0 +1,322 @@
+"""The plan: all changes of a stack, as a value that people and the executor read.
+
+Built by the planner. Changes are made when somebody looks at them, so that a
+plan in which nothing changes costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from iaclib.errors import PlanDeviationError, PlanError
+from iaclib.model.addresses import StackRef, near
+from iaclib.model.values import MASK, UNKNOWN, Secret
+from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
+from iaclib.plan.diff import differences, leaves
+from iaclib.plan.facts import Facts, view
+from iaclib.plan.node import Node
+from iaclib.plan.resolve import Lookup, Naming, check_resolved, final_inputs
+from iaclib.plan.text import render
+from iaclib.plan.verdict import evaluate, kept_key, unique_keys
+
+if TYPE_CHECKING:
+    from iaclib.declare.desired import Desired
+    from iaclib.state.record import Record
+
+
+class Plan:
+    """What applying would do, and nothing more.
+
+    Made by ``Engine.plan``; true if anything would change, exports included.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a planner knows at its end
+        self,
+        desired: Desired,
+        nodes: dict[str, Node],
+        facts: Facts,
+        *,
+        serial: int,
+        outputs: Mapping[str, Any],
+        old_outputs: Mapping[str, Any],
+        superseded: Sequence[Record] = (),
+        freed: Sequence[tuple[str, str]] = (),
+        holders: Mapping[tuple[Any, ...], str] | None = None,
+        gone: Sequence[Record] = (),
+        destroy: bool = False,
+    ) -> None:
+        self.lineage = facts.lineage
+        self.serial = serial
+        self.outputs = outputs
+        self.violations: tuple[Any, ...] = ()
+        self._desired = desired
+        self._nodes = nodes
+        self._facts = facts
+        self._observed = facts.observed
+        self._old_outputs = old_outputs
+        self._superseded = tuple(superseded)
+        self._freed = tuple(freed)
+        self._holders = holders or {}
+        self._gone = tuple(gone)
+        self._destroy = destroy
+        self._changes: tuple[Change, ...] | None = None
+        self._digest = ""
+
+    @property
+    def ref(self) -> StackRef:
+        """The stack that is planned."""
+        return self._desired.ref
+
+    @property
+    def old_outputs(self) -> Mapping[str, Any]:
+        """The stack's outputs as recorded."""
+        return self._old_outputs
+
+    @property
+    def rewrites(self) -> tuple[str, ...]:
+        """Addresses of which nothing but the record changes."""
+        return tuple(node.address for node in self._nodes.values() if node.rewrite and node.action is Action.SAME)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes, dependencies first, deletes after them in the order in which they run."""
+        if self._changes is None:
+            urn = self._desired.ref.urn
+            self._changes = (
+                *(change_of(node, urn) for node in self._nodes.values()),
+                *(superseded_change(record, urn) for record in self._superseded),
+            )
+        return self._changes
+
+    def change(self, address: str) -> Change:
+        """Give the change of the current object at an address.
+
+        Raises:
+            KeyError: There is none; the message has near matches.
+        """
+        node = self._nodes.get(address)
+        if node is None:
+            hint = near(address, self._nodes)
+            msg = f"{address}: not in this plan, expected an address of {self._desired.ref}; {hint or 'see .changes'}"
+            raise KeyError(msg)
+        return change_of(node, self._desired.ref.urn)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many changes there are of each action; what stays the same is left out."""
+        counted: dict[str, int] = {}
+        for node in self._nodes.values():
+            if node.action is not Action.SAME:
+                counted[node.action.value] = counted.get(node.action.value, 0) + 1
+        if self._superseded:
+            counted["delete"] = counted.get("delete", 0) + len(self._superseded)
+        return {action.value: counted[action.value] for action in Action if action.value in counted}
+
+    def __bool__(self) -> bool:
+        return (
+            bool(self._superseded or self._gone)
+            or self._outputs_change
+            or any(node.action is not Action.SAME or node.rewrite for node in self._nodes.values())
+        )
+
+    @property
+    def _outputs_change(self) -> bool:
+        new, old = self.outputs, self._old_outputs
+        if new.keys() != old.keys():
+            return True
+        return any(
+            unknown_in(value)
+            or isinstance(value, Secret) != isinstance(old[name], Secret)
+            or not same(value, old[name])
+            for name, value in new.items()
+        )
+
+    @property
+    def digest(self) -> str:
+        """A digest of all that the plan says; equal plans have equal digests.
+
+        Secrets count by their place only: a plain hash of one could be searched.
+        """
+        if not self._digest:
+            hasher = hashlib.sha256(f"{self._desired.ref}\0{self.lineage}\0{self.serial}".encode())
+            for node in self._nodes.values():
+                fields = (
+                    node.address, node.type, node.action.value, node.inputs, node.delete_first, node.maybe, node.forced,
+                    node.rewrite, node.dependencies, node.generation, node.provider and node.provider.identity,
+                    node.record and (node.record.uid, node.record.id),
+                )  # fmt: skip
+                hasher.update(orjson.dumps(_digestible(fields), option=orjson.OPT_SORT_KEYS))
+            rest = ([record.uid for record in self._superseded], self.outputs)
+            hasher.update(orjson.dumps(_digestible(rest), option=orjson.OPT_SORT_KEYS))
+            self._digest = hasher.hexdigest()
+        return self._digest
+
+    def __str__(self) -> str:
+        return render(self)
+
+    def __repr__(self) -> str:
+        return f"<Plan {self._desired.ref} {self.counts or 'nothing to do'}>"
+
+    # ------------------------------------------------------------------------------------------- for the executor
+
+    def inputs_of(self, node: Node, lookup: Lookup) -> Mapping[str, Any]:
+        """Resolve a node's inputs with what is known by now, as the planner did.
+
+        Raises:
+            InvalidPropertyError: A reference came to what its field doesn't take.
+            PlanDeviationError: A replacement planned create-first would keep a
+                unique key, so it would have to delete first.
+            PlanError: A unique key that is known only now is held by an object
+                that this run deletes later.
+        """
+        declared = node.declared
+        if declared is None:
+            return node.inputs
+        inputs = resolved_inputs(node, lookup, self._facts, self._desired.ref.name)
+        check_resolved(declared, inputs)
+        if node.action in {Action.CREATE, Action.REPLACE} and unknown_in(node.inputs):
+            self._check_keys(node, inputs)
+        return inputs
+
+    def verdict_of(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
+        """Say what inputs known by now make of a node: "same", "update" or "replace"."""
+        declared = node.declared
+        if declared is None or record.type != declared.type:
+            return node.action.value
+        verdict = evaluate(record, inputs, view(declared.facts), self._facts, declared.options.ignore_changes)
+        return "unknown" if verdict.maybe else verdict.action.value
+
+    def _check_keys(self, node: Node, inputs: Mapping[str, Any]) -> None:
+        declared, record = node.declared, node.record
+        if declared is None:
+            return
+        seen = view(declared.facts)
+        if node.action is Action.REPLACE and record is not None and record.type == declared.type:
+            if not node.forced and evaluate(record, inputs, seen, self._facts).action is not Action.REPLACE:
+                return  # the replacement dissolved
+            if not node.delete_first and declared.options.delete_before_replace is None:
+                kept = kept_key(record, inputs, seen, self._facts)
+                if kept is not None:
+                    msg = (
+                        f"{node.address}: {' and '.join(kept) or 'its identity'} turned out to keep its value, so old "
+                        "and new can't coexist, expected a new value as planned; set delete_before_replace=True"
+                    )
+                    raise PlanDeviationError(msg, address=node.address)
+        freed = {holder for address, holder in self._freed if address == node.address}
+        for key in unique_keys(declared.type, node.provider, inputs, seen, self._facts):
+            holder = self._holders.get(key)
+            if holder is not None and holder != node.address and holder not in freed:
+                raise PlanError(held_message(node.address, holder, key), address=node.address, holder=holder)
+
+
+def resolved_inputs(node: Node, lookup: Lookup, facts: Facts, stack: str) -> Mapping[str, Any]:
+    """Give a node's final inputs; for a replacement, with fresh generated names."""
+    declared, record = node.declared, node.record
+    if declared is None:
+        return node.inputs
+    own = record if record is not None and record.type == declared.type else None
+    naming = Naming(stack, facts.lineage, node.generation, facts.default_tags.get(node.address))
+    fresh = node.action is Action.REPLACE or own is None or not own.id
+    if node.action is Action.REPLACE and not node.forced and own is not None and view(declared.facts).generated:
+        # Only a replacement that comes true gets a new name.
+        kept = final_inputs(declared, lookup, own, naming)
+        if (
+            evaluate(own, kept, view(declared.facts), facts, declared.options.ignore_changes).action
+            is not Action.REPLACE
+        ):
+            return kept
+    return final_inputs(declared, lookup, own, naming, fresh=fresh)
+
+
+def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
+    """Say that a new object has the unique key of one that goes (rule 2a)."""
+    fields = " and ".join(key[2]) if isinstance(key[2], tuple) else "its identity"
+    return (
+        f"{address}: it would be created with the {fields} of {holder}, which this plan deletes, expected a key that "
+        f"is free; if it is the same object, say Options(aliases=({holder!r},)) or keep the address, else set "
+        "delete_before_replace=True"
+    )
+
+
+# ------------------------------------------------------------------------------------------------- nodes to changes
+
+
+def observed_inputs(record: Record, node: Node) -> Mapping[str, Any]:
+    """Give recorded inputs, overlaid with what drifted."""
+    if record.observed is None:
+        return record.inputs
+    unordered = view(node.declared.facts).unordered if node.declared is not None else frozenset()
+    names = drifted(record.inputs, record.baseline, record.observed, unordered)
+    inputs = {
+        **record.inputs,
+        **{name: project(record.observed[name], record.inputs[name], unordered=name in unordered) for name in names},
+    }
+    return {name: value for name, value in inputs.items() if value is not None}
+
+
+def change_of(node: Node, urn: Callable[[str], str]) -> Change:
+    """Make the public change of a node."""
+    record, action = node.record, node.action
+    before = observed_inputs(record, node) if record is not None and action is not Action.CREATE else None
+    after = node.inputs if node.declared is not None else None
+    return Change(
+        node.address,
+        urn(node.address),
+        node.type,
+        action,
+        node.reason,
+        () if action is Action.SAME else _properties(node, before, after),
+        before,
+        after,
+        node.delete_first and action is Action.REPLACE,
+        node.maybe,
+    )
+
+
+def superseded_change(record: Record, urn: Callable[[str], str]) -> Change:
+    """Make the change of an old half that an earlier run left behind."""
+    properties = tuple(Property(path, value) for path, value in leaves(record.inputs) if path)
+    return Change(
+        record.address, urn(record.address), record.type, Action.DELETE, "superseded", properties, record.inputs
+    )
+
+
+def _properties(node: Node, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Property, ...]:
+    old, new = before or {}, after or {}
+    seen = view(node.declared.facts) if node.declared is not None else None
+    verdict = node.verdict
+    differing = {*verdict.changed, *verdict.unknown}
+    found: list[Property] = []
+    for name in [*new, *(name for name in old if name not in new)]:
+        whole = node.action not in {Action.UPDATE, Action.REPLACE} or node.record is None
+        if not whole and name not in differing and not (node.forced and not same_value(old.get(name), new.get(name))):
+            continue
+        unordered = seen is not None and name in seen.unordered
+        forces = name in verdict.forcing and node.action is Action.REPLACE
+        found.extend(
+            Property((name, *path), one, two, forces, two is not UNKNOWN and not unknown_in(two))
+            for path, one, two in differences(old.get(name), new.get(name), unordered=unordered)
+        )
+    return tuple(found)
+
+
+def same_value(old: Any, new: Any) -> bool:
+    """Tell whether two values are equal, unknowns being unlike anything."""
+    return not unknown_in(new) and same(old, new)
+
+
+def _digestible(value: Any) -> Any:
+    if value is UNKNOWN:
+        return ["\0unknown"]
+    if isinstance(value, Secret):
+        return ["\0secret", MASK]
+    if isinstance(value, Mapping):
+        return {key: _digestible(item) for key, item in value.items()}
+    if is_list(value):
+        return [_digestible(item) for item in value]
+    return value

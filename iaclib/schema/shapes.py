@@ -1,0 +1,223 @@
+"""Shapes: which values a property takes, and what is wrong with one that it doesn't.
+
+A shape sees lowered values: expressions are accepted as they are (their values
+are checked once known), Secrets by what they guard. Knows nothing of
+annotations or classes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from iaclib.errors import InvalidPropertyError
+from iaclib.model.addresses import near
+from iaclib.model.expressions import Expr, Interpolation, JsonText
+from iaclib.model.values import MASK, UNKNOWN, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SHOWN = 60  # characters of a wrong value that a message repeats
+_WORDS = {"map": "a mapping", "object": "a mapping", "list": "a list", "any": "any JSON value"}
+_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
+
+
+class Fault(NamedTuple):
+    """What is wrong with a value, and where in it."""
+
+    path: str  # such as `.rules[0].port`, "" for the value itself
+    problem: str
+
+
+class Shape:
+    """Which values a property takes.
+
+    Args:
+        kind: "str", "int", "float", "bool", "any", "list", "map", "object" or "union".
+        enum: The values allowed, if not all.
+        pattern: A regular expression that text must match somewhere.
+        range: Least and most of a number; None is no limit.
+        items: The shape of a list's or mapping's elements.
+        properties: An object's keys.
+        required: The keys that an object must have.
+        options: The members of a union.
+        nullable: Whether None is a value.
+        length: Least and most characters of text; None is no limit.
+    """
+
+    __slots__ = (
+        "_regex",
+        "enum",
+        "items",
+        "kind",
+        "length",
+        "nullable",
+        "options",
+        "pattern",
+        "properties",
+        "range",
+        "required",
+    )
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        enum: tuple[Any, ...] | None = None,
+        pattern: str | None = None,
+        range: tuple[float | None, float | None] | None = None,
+        length: tuple[int | None, int | None] | None = None,
+        items: Shape | None = None,
+        properties: Mapping[str, Shape] | None = None,
+        required: frozenset[str] = frozenset(),
+        options: tuple[Shape, ...] = (),
+        nullable: bool = False,
+    ) -> None:
+        self.kind = kind
+        self.enum = enum
+        self.pattern = pattern
+        self.range = range
+        self.length = length
+        self.items = items
+        self.properties = properties
+        self.required = required
+        self.options = options
+        self.nullable = nullable
+        self._regex = None if pattern is None else re.compile(pattern)
+
+    @property
+    def plain_text(self) -> bool:
+        """Whether any text will do."""
+        return self.kind == "str" and self.enum is None and self._regex is None and self.length is None
+
+    def check(self, value: Any, path: str) -> None:
+        """Check a lowered or resolved value.
+
+        Raises:
+            InvalidPropertyError: It doesn't fit; the message begins with the path.
+        """
+        fault = self.fault(value)
+        if fault is not None:
+            msg = f"{path}{fault.path}: {fault.problem}; correct it"
+            raise InvalidPropertyError(msg)
+
+    def fault(self, value: Any, *, hide: bool = False) -> Fault | None:  # noqa: PLR0911 - one exit a kind
+        """Find what is wrong with a value; ``hide`` keeps it out of the text."""
+        if isinstance(value, Expr):
+            return self._expression_fault(value)
+        if isinstance(value, Secret):
+            return self.fault(value.reveal(), hide=True)
+        if value is UNKNOWN:
+            return None
+        if value is None:
+            return None if self.nullable or self.kind == "any" else Fault("", f"None is given, expected {self.words()}")
+        kind = self.kind
+        if kind == "any":
+            return None
+        if kind == "union":
+            return self._union_fault(value, hide)
+        if kind == "list":
+            return self._list_fault(value, hide)
+        if kind in ("map", "object"):
+            return self._mapping_fault(value, hide)
+        return self._scalar_fault(value, hide)
+
+    def words(self) -> str:
+        """Say what is expected."""
+        if self.kind == "union":
+            return " or ".join(dict.fromkeys(option.words() for option in self.options))
+        if self.enum is not None:
+            return ("one of " if len(self.enum) > 1 else "") + ", ".join(map(repr, self.enum))
+        return _WORDS.get(self.kind, self.kind)
+
+    def _scalar_fault(self, value: Any, hide: bool) -> Fault | None:
+        if not isinstance(value, _TYPES[self.kind]) or (isinstance(value, bool) and self.kind != "bool"):
+            return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
+        if self.enum is not None and value not in self.enum:
+            hint = (
+                near(value, [item for item in self.enum if isinstance(item, str)])
+                if isinstance(value, str) and not hide
+                else ""
+            )
+            return Fault("", f"expected {self.words()}, got {_shown(value, hide)}" + (f" ({hint})" if hint else ""))
+        if self._regex is not None and self._regex.search(value) is None:
+            return Fault("", f"expected text matching {self.pattern}, got {_shown(value, hide)}")
+        measured, limits = (len(value), self.length) if self.length is not None else (value, self.range)
+        if limits is not None:
+            least, most = limits
+            if (least is not None and measured < least) or (most is not None and measured > most):
+                unit = " characters" if self.length is not None else ""
+                span = (
+                    f"at least {least}"
+                    if most is None
+                    else f"at most {most}"
+                    if least is None
+                    else f"{least} to {most}"
+                )
+                return Fault("", f"expected {span}{unit}, got {_shown(value, hide)}")
+        return None
+
+    def _list_fault(self, value: Any, hide: bool) -> Fault | None:
+        if not isinstance(value, list):
+            return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
+        if self.items is not None and self.items.kind != "any":
+            for at, item in enumerate(value):
+                fault = self.items.fault(item, hide=hide)
+                if fault is not None:
+                    return Fault(f"[{at}]{fault.path}", fault.problem)
+        return None
+
+    def _mapping_fault(self, value: Any, hide: bool) -> Fault | None:
+        if not isinstance(value, dict):
+            return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
+        if self.properties is None:
+            if self.items is None or self.items.kind == "any":
+                return None
+            for key, item in value.items():
+                fault = self.items.fault(item, hide=hide)
+                if fault is not None:
+                    return Fault(f".{key}{fault.path}", fault.problem)
+            return None
+        for key, item in value.items():
+            shape = self.properties.get(key)
+            if shape is None:
+                hint = near(key, self.properties) or f"it has {', '.join(self.properties) or 'none'}"
+                return Fault(f".{key}", f"no such key, expected one that is declared ({hint})")
+            fault = shape.fault(item, hide=hide)
+            if fault is not None:
+                return Fault(f".{key}{fault.path}", fault.problem)
+        missing = [key for key in self.properties if key in self.required and key not in value]
+        if missing:
+            return Fault(
+                "", f"{', '.join(missing)} missing, expected {'it' if len(missing) == 1 else 'them'} in the mapping"
+            )
+        return None
+
+    def _union_fault(self, value: Any, hide: bool) -> Fault | None:
+        faults = [fault for option in self.options if (fault := option.fault(value, hide=hide)) is None or fault.path]
+        if None in faults:
+            return None
+        if faults:  # of an option that is right on the outside: the more telling one
+            return faults[0]
+        return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
+
+    def _expression_fault(self, value: Expr) -> Fault | None:
+        if not isinstance(value, Interpolation | JsonText):
+            return None
+        if any(option.kind in ("str", "any") for option in self.options) or self.kind in ("str", "any"):
+            return None
+        return Fault(
+            "", f"expected {self.words()}, got text made of outputs (an f-string gives str; pass the output itself)"
+        )
+
+
+def _shown(value: Any, hide: bool) -> str:
+    if hide:
+        return f"{type(value).__name__} {MASK}"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a mapping"
+    text = repr(value)
+    if len(text) > _SHOWN:
+        text = text[: _SHOWN - 1] + "…"
+    return f"{type(value).__name__} {text}"

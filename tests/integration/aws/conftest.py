@@ -1,0 +1,110 @@
+"""A moto server on loopback for the session, emptied before each test."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from iaclib.aws.provider import Provider
+from iaclib.provider.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_START = 30  # seconds until the server has to answer
+
+
+def free_port() -> int:
+    """Give a port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start moto's server and give its URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log: Path = tmp_path_factory.mktemp("moto") / "log"
+    environment = {
+        **os.environ,
+        "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
+        "MOTO_ENABLE_AMI_VALIDATION": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            _await(url, server, log)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Ask until the server answers."""
+    end = time.monotonic() + _START
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            if server.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"moto did not start: {log.read_text()}")
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture
+def moto(moto_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the URL of an empty moto, and credentials that it takes."""
+    request = urllib.request.Request(f"{moto_server}/moto-api/reset", method="POST")
+    urllib.request.urlopen(request, timeout=30).close()
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    return moto_server
+
+
+@pytest.fixture
+def provider(moto: str) -> Provider:
+    """Give a provider at moto, region eu-west-1."""
+    return Provider(region="eu-west-1", endpoint_url=moto)
+
+
+@pytest.fixture
+def ctx(provider: Provider) -> Callable[..., Context[Provider]]:
+    """Give a maker of steps: ``ctx("net/vpc", token=..., on_delete=...)``.
+
+    Every call draws a token of its own unless one is given; sleeping takes no
+    time beyond a few milliseconds.
+    """
+    drawn = 0
+
+    def make(address: str = "it", **facts: Any) -> Context[Provider]:
+        nonlocal drawn
+        drawn += 1
+        facts.setdefault("token", f"{drawn:032x}")
+        facts.setdefault("provider", provider)
+        facts.setdefault("deadline", time.monotonic() + 60)
+        facts.setdefault("sleep", lambda seconds: time.sleep(min(seconds, 0.01)))
+        return Context(address=address, urn=f"test/it:{address}", stack="test/it", **facts)
+
+    return make
