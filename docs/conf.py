@@ -5,7 +5,7 @@ from pathlib import Path
 
 project = "iaclib"
 author = "The iaclib authors"
-copyright = "The iaclib authors"  # noqa: A001 - the name that Sphinx reads
+copyright = "The iaclib authors"
 release = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 extensions = ["myst_parser"]

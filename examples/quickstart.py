@@ -144,7 +144,7 @@ def title(text: str) -> None:
     print(f"\n\033[1m== {text}\033[0m" if sys.stdout.isatty() else f"\n== {text}")
 
 
-def check(holds: bool, what: str) -> None:  # noqa: FBT001 - reads like a sentence where it is called
+def check(holds: bool, what: str) -> None:
     """Fail the demo if something is not so."""
     if not holds:
         sys.exit(f"not so: {what}")
@@ -160,7 +160,11 @@ def left_over(client: Any, s3_client: Any, iam_client: Any) -> list[str]:
         for instance in reservation["Instances"]
         if instance["State"]["Name"] != "terminated"
     ]
-    found += [group["GroupId"] for group in client.describe_security_groups()["SecurityGroups"] if group["GroupName"] != "default"]
+    found += [
+        group["GroupId"]
+        for group in client.describe_security_groups()["SecurityGroups"]
+        if group["GroupName"] != "default"
+    ]
     found += [gateway["InternetGatewayId"] for gateway in client.describe_internet_gateways()["InternetGateways"]]
     found += [bucket["Name"] for bucket in s3_client.list_buckets()["Buckets"]]
     found += [role["RoleName"] for role in iam_client.list_roles()["Roles"]]

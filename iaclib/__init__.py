@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from iaclib.declare import output as output
     from iaclib.declare import secret as secret
     from iaclib.engine.engine import Engine as Engine
-    from iaclib.execute.run import Run as Run
     from iaclib.errors import PartialFailure as PartialFailure
+    from iaclib.execute.run import Run as Run
     from iaclib.plan.changes import Action as Action
     from iaclib.plan.plan import Plan as Plan
     from iaclib.provider.base import Provider as Provider

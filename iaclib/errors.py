@@ -153,7 +153,7 @@ class OperationError(ApplyError):
     cause: BaseException | None
 
 
-class ApplyFailed(ApplyError, ExceptionGroup):  # type: ignore[type-arg]  # noqa: N818 - the public name
+class ApplyFailed(ApplyError, ExceptionGroup[Exception]):
     """A run in which at least one step failed; ``exceptions`` has them all."""
 
     def __new__(cls, message: str, exceptions: Sequence[Exception], **facts: Any) -> Self:
@@ -169,7 +169,7 @@ class ApplyFailed(ApplyError, ExceptionGroup):  # type: ignore[type-arg]  # noqa
         lines = [self.message, *(f"  {error}" for error in self.exceptions)]
         return "\n".join(lines)
 
-    def derive(self, excs: Sequence[Exception]) -> Self:
+    def derive(self, excs: Sequence[Exception]) -> Self:  # type: ignore[override]  # narrower on purpose
         """Keep the type and the facts when ``except*`` splits the group."""
         return type(self)(self.message, excs, **self.facts)
 
@@ -181,7 +181,7 @@ def _rebuild_group(cls: type[ApplyFailed], message: str, excs: list[Exception], 
     return cls(message, excs, **facts)
 
 
-class ApplyCancelled(ApplyError):  # noqa: N818 - the public name
+class ApplyCancelled(ApplyError):
     """A run was stopped by a signal or by ``engine.cancel()``."""
 
 
@@ -229,7 +229,7 @@ class ProviderError(IaclibError):
     """A cloud, or a handler, refused or failed an operation."""
 
 
-class PartialFailure(ProviderError):  # noqa: N818 - the public name
+class PartialFailure(ProviderError):
     """Something exists although the operation failed.
 
     Args:
@@ -248,7 +248,7 @@ class PartialFailure(ProviderError):  # noqa: N818 - the public name
         return _rebuild_partial, (self.live, self.cause, self.repairable)
 
 
-def _rebuild_partial(live: Any, cause: BaseException | str, repairable: bool) -> PartialFailure:  # noqa: FBT001
+def _rebuild_partial(live: Any, cause: BaseException | str, repairable: bool) -> PartialFailure:
     return PartialFailure(live, cause, repairable=repairable)
 
 

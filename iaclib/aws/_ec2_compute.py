@@ -7,7 +7,7 @@ Names are CloudFormation's in snake_case. Users import them from
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Required, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class Ebs(TypedDict, total=False):

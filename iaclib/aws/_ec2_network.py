@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class PrivateDnsNameOptions(TypedDict, total=False):

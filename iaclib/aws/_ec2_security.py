@@ -7,7 +7,7 @@ Names are CloudFormation's in snake_case. Users import them from
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Required, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class Ingress(TypedDict, total=False):

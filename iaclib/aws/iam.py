@@ -6,7 +6,7 @@ Knows no SDK and no handler. Policies are free JSON: a mapping or JSON text.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Required, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class Policy(TypedDict, total=False):

@@ -6,7 +6,7 @@ Knows no SDK and no handler.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-import iaclib as iac
+from iaclib import declare as iac
 
 #: The periods that CloudWatch Logs knows, in days; unset keeps for ever.
 RetentionDays = Literal[

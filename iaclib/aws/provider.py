@@ -216,7 +216,7 @@ class Provider(Base):
         )
         inner: Any = session.Session()
         # botocore has no public door for renewed credentials; its own assume-role provider does the same.
-        inner._credentials = credentials.DeferredRefreshableCredentials(  # noqa: SLF001
+        inner._credentials = credentials.DeferredRefreshableCredentials(
             method="assume-role", refresh_using=fetcher.fetch_credentials
         )
         return boto3.Session(botocore_session=inner, region_name=region)

@@ -7,7 +7,7 @@ handlers.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Required, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 _STORAGE_CLASS = Literal["DEEP_ARCHIVE", "GLACIER", "GLACIER_IR", "INTELLIGENT_TIERING", "ONEZONE_IA", "STANDARD_IA"]
 

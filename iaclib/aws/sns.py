@@ -6,7 +6,7 @@ Knows no SDK and no handler.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Required, TypedDict
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class TopicSubscription(TypedDict, total=False):

@@ -6,7 +6,7 @@ Knows no SDK and no handler.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import iaclib as iac
+from iaclib import declare as iac
 
 
 class Queue(iac.Resource, type="aws:sqs:Queue", settle=120, tags="tags"):

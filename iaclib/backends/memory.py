@@ -15,8 +15,8 @@ import attrs
 from iaclib.backends.leasing import Held, conflict, lost, take
 from iaclib.state import codec
 from iaclib.state.journal import Entry, Ran, Working
-from iaclib.state.record import RunSummary, Snapshot
 from iaclib.state.keyfile import Ephemeral
+from iaclib.state.record import RunSummary, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,6 @@ class Memory:
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end."""
-
         with self._lock:
             stack = self._mine(lease)
             renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())

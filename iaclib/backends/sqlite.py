@@ -24,8 +24,8 @@ from iaclib.errors import ConfigError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
 from iaclib.state import codec
 from iaclib.state.journal import Began, Ended, Entry, Noted, Ran, Working
-from iaclib.state.record import FORMAT, KeptToken, RunSummary, Snapshot
 from iaclib.state.keyfile import KeyFile
+from iaclib.state.record import FORMAT, KeptToken, RunSummary, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -7,10 +7,10 @@ constraints.
 
 from __future__ import annotations
 
-import collections.abc as abc
 import enum
 import types
 import typing
+from collections import abc
 from typing import Any, Final, Union
 
 from iaclib.errors import DeclarationError
@@ -36,7 +36,7 @@ def hints(cls: type, local: dict[str, Any] | None = None) -> dict[str, Any]:
     Raises:
         DeclarationError: A name in one is not known at run time.
     """
-    own = cls.__dict__.get("__annotations__")
+    own = cls.__dict__.get("__annotations__")  # noqa: RUF063 - a class's own names, without its bases'
     if own is None:
         own = (
             getattr(cls, "__annotations__", {})
@@ -45,7 +45,7 @@ def hints(cls: type, local: dict[str, Any] | None = None) -> dict[str, Any]:
         )
     if not any(isinstance(value, str) for value in own.values()):
         return dict(own)
-    import sys  # noqa: PLC0415 - only for text annotations
+    import sys
 
     namespace = {**vars(sys.modules.get(cls.__module__, types.ModuleType("none"))), **(local or {})}
     found = {}

@@ -76,7 +76,9 @@ class Declaration:
         raise TypeError(msg)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(fields.field, fields.computed, fields.positional), eq_default=False)
+@dataclass_transform(
+    kw_only_default=True, field_specifiers=(fields.field, fields.computed, fields.positional), eq_default=False
+)
 class Fielded:
     """The base that makes type checkers see fields as keyword-only arguments."""
 
@@ -97,7 +99,7 @@ def read_fields(cls: type, depth: int, *, values: bool) -> dict[str, FieldFacts]
         facts = base.__dict__.get("_iac_class")
         if facts is not None:
             found.update(facts.fields)
-    frame = sys._getframe(depth)  # noqa: SLF001 - classes within functions name their neighbours
+    frame = sys._getframe(depth)
     annotated = hints(cls, frame.f_locals if frame.f_locals is not frame.f_globals else None)
     reserved = cls._reserved  # type: ignore[attr-defined]
     for name, annotation in annotated.items():

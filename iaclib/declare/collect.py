@@ -33,8 +33,9 @@ def collect(stack: Stack, *, salt: str = "") -> Desired:
     Raises:
         DeclarationError: The program declares something wrong.
     """
-    if not isinstance(stack, Stack):
-        what = f"the class {stack.__name__}" if isinstance(stack, type) else type(stack).__name__
+    given: Any = stack
+    if not isinstance(given, Stack):
+        what = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
         msg = f"{what} is given, expected a Stack; pass an instance such as Shop('prod')"
         raise DeclarationError(msg)
     own = stack.__dict__

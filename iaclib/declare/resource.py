@@ -13,8 +13,8 @@ from iaclib.declare.annotations import shape_of
 from iaclib.declare.base import (
     ClassFacts,
     Declaration,
-    FieldFacts,
     Fielded,
+    FieldFacts,
     check_path,
     missing_or_unknown,
     read_fields,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from iaclib.model.scope import Location, Scope
 
 _ID = FieldFacts("id", FieldSpec(computed=True, stable=True), Shape("str"))
+_BIG = 2**63
 _SHORT = 4096  # text up to this length needs no slow check
 
 
@@ -159,7 +160,9 @@ class Resource(Declaration, Fielded):
         return f"<{type(self).__name__} {declared.address if declared is not None else '?'}>"
 
 
-def _declare(self: Resource, logical_name: Any, opts: Options | None, given: dict[str, Any]) -> None:
+def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls in it cost more than they explain
+    self: Resource, logical_name: Any, opts: Options | None, given: dict[str, Any]
+) -> None:
     """Check one declaration and put it into the collection."""
     cls = type(self)
     known = cls._iac_class
@@ -173,18 +176,19 @@ def _declare(self: Resource, logical_name: Any, opts: Options | None, given: dic
         msg = f"{address}: {cls.__qualname__} has no type, expected a class with type='...'; declare a subclass, in {location}"
         raise DeclarationError(msg)
     collection = now.collection
-    for spec in known.defaults:
-        if given.get(spec.name) is None:
-            given[spec.name] = spec.spec.factory() if spec.spec.factory is not None else spec.spec.default
+    for item in known.defaults:
+        if given.get(item.name) is None:
+            given[item.name] = item.spec.factory() if item.spec.factory is not None else item.spec.default
     named = known.fields
     tokens = collection.tokens
-    quiet = not len(tokens)  # noqa: SIM103 - no token was given out yet, so none can be altered
+    quiet = not len(tokens)
     inputs: dict[str, Any] = {}
     expressions = secrets = unset = False
     for name, value in given.items():
         field = named.get(name)
-        if field is None or field.spec.computed:
+        if field is None or field.spec.computed or field.shape is None:
             missing_or_unknown(known, given, address, location)
+            continue
         if value is None:
             unset = True
             continue
@@ -199,6 +203,9 @@ def _declare(self: Resource, logical_name: Any, opts: Options | None, given: dic
             and PREFIX not in value
             and MASK not in value
         ):
+            inputs[name] = value
+            continue
+        if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
             continue
         lowered = _lower(value, field, address, tokens, location)

@@ -118,7 +118,7 @@ class Stack(Fielded):
 
     def __getattr__(self, name: str) -> Any:
         known = type(self)._iac_class
-        if name not in known.fields and name not in ("__notes__",) and not name.startswith("_"):
+        if name not in known.fields and name != "__notes__" and not name.startswith("_"):
             hint = near(name, known.fields)
             msg = f"{type(self).__name__!r} object has no attribute {name!r}" + (f"; {hint}" if hint else "")
             raise AttributeError(msg)

@@ -205,7 +205,7 @@ class Engine:
                     "give them to engine.plan"
                 )
                 raise TypeError(msg)
-            with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:  # noqa: SLF001 - the executor's half of a plan
+            with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:
                 op.recover()
                 _check_fresh(plan, op)
                 return self._carry_out(op, plan, continue_on_error=continue_on_error)
@@ -232,12 +232,12 @@ class Engine:
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
         op.ledger.state.lineage = plan.lineage
-        if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(  # noqa: SLF001 - the executor's half of a plan
-            map(has_secret, plan._desired.outputs.values())  # noqa: SLF001 - the executor's half of a plan
+        if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
+            map(has_secret, plan._desired.outputs.values())
         ):
             op.vault.check()
-        if plan._observed:  # noqa: SLF001 - the executor's half of a plan
-            self._write(op, plan._observed)  # noqa: SLF001 - the executor's half of a plan
+        if plan._observed:
+            self._write(op, plan._observed)
         return op.apply(plan, continue_on_error=continue_on_error)
 
     def destroy(self, ref: str | StackRef | Stack, *, continue_on_error: bool = False) -> Run:

@@ -54,7 +54,7 @@ def held(
             backend.release(lease)
 
 
-def _acquire(  # noqa: PLR0917 - the other half of held
+def _acquire(
     backend: Backend, ref: StackRef, holder: Holder, ttl: timedelta, wait: timedelta, clock: Clock, stop: Stop
 ) -> Lease:
     until = clock.monotonic() + wait.total_seconds()

@@ -62,7 +62,7 @@ class Settings:
 class Operation:
     """A stack, held: its state may be changed until the block ends."""
 
-    def __init__(  # noqa: PLR0917 - made in one place, below
+    def __init__(
         self, settings: Settings, ref: StackRef, name: str, stop: Stop, lease: Lease, vault: Vault, snapshot: Snapshot
     ) -> None:
         self.settings = settings
@@ -123,7 +123,7 @@ class Operation:
             ApplyFailed: A step failed.
             ApplyCancelled: A stop was asked for and something was left undone.
         """
-        graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)  # noqa: SLF001 - the executor's half of a plan
+        graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         work = Work(
             resolver,
@@ -164,13 +164,13 @@ class Operation:
         """Give the entry for changed exports; what can't be told keeps its old value."""
         before = self.ledger.state.outputs
         now: dict[str, Any] = {}
-        for name, value in plan._desired.outputs.items():  # noqa: SLF001 - the executor's half of a plan
+        for name, value in plan._desired.outputs.items():
             known = resolve(value, resolver.lookup)
             if not has_unknown(known):
                 now[name] = known
             elif name in before:
                 now[name] = before[name]
-        if not complete or plan._desired.raised:  # noqa: SLF001 - the executor's half of a plan
+        if not complete or plan._desired.raised:
             now = {**before, **now}
         return [] if now == dict(before) else [Exported(now)]
 

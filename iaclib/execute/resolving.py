@@ -46,7 +46,7 @@ class PlanResolver:
     def lookup(self, address: str, field: str) -> Any:
         """Give a field of a resource, UNKNOWN while that is not what it will be."""
         if field == "urn":
-            return self.plan._desired.ref.urn(address)  # noqa: SLF001 - the executor's half of a plan
+            return self.plan._desired.ref.urn(address)
         record = self.ledger.current(address)
         if address in self.pending or record is None or not record.id:
             return UNKNOWN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iaclib.errors import DeclarationError
 
@@ -45,7 +45,7 @@ class StackRef(NamedTuple):
         return f"{self.project}/{self.name}:{address}"
 
 
-def check_name(name: str, what: str) -> str:
+def check_name(name: Any, what: str) -> str:
     """Check one part of an address.
 
     Raises:
@@ -58,7 +58,7 @@ def check_name(name: str, what: str) -> str:
     if _NAME.fullmatch(name) is None:
         msg = f"{name[:80]!r}: not a {what} name, expected 1 to 128 letters, digits, '_', '-', '.', '@', '=', '+' or inner blanks, not beginning with a sign; rename it"
         raise DeclarationError(msg)
-    return name
+    return str(name)
 
 
 def kebab(name: str) -> str:

@@ -78,8 +78,9 @@ class Output(Generic[T_co]):
             function: Takes the plain value, gives a plain JSON value. It is
                 pure: it may be called several times, or never.
         """
-        if not callable(function):
-            msg = f"{self._expr.describe()}.map: {type(function).__name__} is given, expected a function of the value; pass a lambda"
+        given: Any = function
+        if not callable(given):
+            msg = f"{self._expr.describe()}.map: {type(given).__name__} is given, expected a function of the value; pass a lambda"
             raise TypeError(msg)
         return Output(Map(self._expr, function, scope.tokens()))
 
@@ -263,7 +264,7 @@ def lower(value: Any, where: str, table: TokenTable | None = None, depth: int = 
     return _lower(value, where, _NO_TOKENS if table is None else table, depth)
 
 
-def _lower(value: Any, where: str, table: TokenTable, depth: int) -> Any:  # noqa: C901, PLR0911 - one branch a kind
+def _lower(value: Any, where: str, table: TokenTable, depth: int) -> Any:  # noqa: PLR0911 - one branch a kind
     kind = type(value)
     if kind is str:
         return table.find(check_text(value, where), where)
@@ -279,7 +280,7 @@ def _lower(value: Any, where: str, table: TokenTable, depth: int) -> Any:  # noq
     if isinstance(value, Mapping):
         return _lower_mapping(value, where, table, depth)
     if isinstance(value, list | tuple):
-        return [_lower(item, f"{where}[{at}]", table, depth + 1) for at, item in enumerate(value)]
+        return [_lower(item, f"{where[:300]}[{at}]", table, depth + 1) for at, item in enumerate(value)]
     if isinstance(value, Secret):
         inner = _lower(value.reveal(), where, table, depth)
         return make_secret(inner)
@@ -309,7 +310,7 @@ def _lower_mapping(value: Mapping[Any, Any], where: str, table: TokenTable, dept
             msg = f"{where}: a mapping key is {what}; convert it first"
             raise InvalidPropertyError(msg)
         name = table.find(check_text(str(key), where), f"key in {where}")
-        lowered = _lower(item, f"{where}.{key}" if isinstance(name, str) else where, table, depth + 1)
+        lowered = _lower(item, f"{where[:300]}.{key[:80]}" if isinstance(name, str) else where, table, depth + 1)
         if isinstance(name, Expr) and pairs is None:
             pairs = list(found.items())
         if pairs is not None:
@@ -340,10 +341,8 @@ def _secret_text(value: Secret[Any]) -> str:
     if table is None:
         return values.MASK
     inner = _lower(value.reveal(), "secret", _NO_TOKENS, 0) if not isinstance(value.reveal(), str) else value.reveal()
-    if isinstance(inner, str) and PREFIX in inner:
-        lowered = make_secret(table.find(inner, "secret"))
-    else:
-        lowered = Secret(inner)
+    holds_token = isinstance(inner, str) and PREFIX in inner
+    lowered = make_secret(table.find(inner, "secret")) if holds_token else Secret(inner)
     return table.token(lift(lowered) if isinstance(lowered, Expr) else Literal(lowered))
 
 

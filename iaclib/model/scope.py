@@ -66,7 +66,7 @@ class Location:
 
 def caller() -> Location:
     """Find the innermost line of the program that is not iaclib's own."""
-    frame = sys._getframe(1)  # noqa: SLF001 - `traceback` costs a hundred times as much
+    frame = sys._getframe(1)
     while frame.f_code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     return Location(frame.f_code, frame.f_lasti)

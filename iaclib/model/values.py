@@ -173,13 +173,13 @@ def check_text(text: str, where: str) -> str:
     return text
 
 
-def check_number(number: float, where: str) -> float:
+def check_number(number: Any, where: str) -> Any:
     """Refuse NaN, infinities, and integers that JSON parsers lose."""
     if isinstance(number, float):
         if not math.isfinite(number):
             msg = f"{where}: {number} is no JSON number, expected a finite one; leave the property out instead"
             raise InvalidPropertyError(msg)
-    elif not _MIN_INT <= number <= _MAX_INT:
+    elif not _MIN_INT <= int(number) <= _MAX_INT:
         msg = f"{where}: an integer beyond 64 bits, expected one that JSON can hold; pass it as text"
         raise InvalidPropertyError(msg)
     return number

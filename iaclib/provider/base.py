@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
+from iaclib.errors import DeclarationError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -37,9 +39,7 @@ class Provider:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__ and cls.name:
-            from iaclib.provider.registry import register_provider  # noqa: PLC0415 - registry imports this module
-
-            register_provider(cls)
+            _register(cls)
 
     def identity(self) -> Identity:
         """Tell which account and region this reaches; calls the cloud only if it must."""
@@ -68,3 +68,19 @@ class Provider:
 
     def __exit__(self, *_: object) -> None:
         active.set(active.get()[:-1])
+
+
+#: Provider classes by name: process-wide because classes are.
+known_providers: dict[str, type[Provider]] = {}
+
+
+def _register(cls: type[Provider]) -> None:
+    """Make a provider class known by its name."""
+    known = known_providers.get(cls.name)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        msg = (
+            f"provider {cls.name!r} is defined by {known.__module__}.{known.__qualname__} and again by "
+            f"{cls.__module__}.{cls.__qualname__}, expected one class a name; rename one of them"
+        )
+        raise DeclarationError(msg)
+    known_providers[cls.name] = cls

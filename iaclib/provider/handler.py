@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from iaclib.provider.context import Context
 
-P = TypeVar("P", contravariant=True)  # the provider that a handler works with
+P = TypeVar("P")  # the provider that a handler works with
 
 
 @attrs.frozen(slots=False)

@@ -11,10 +11,10 @@ import importlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import DeclarationError, UnknownProviderError
+from iaclib.errors import UnknownProviderError
+from iaclib.provider.base import Provider, known_providers
 
 if TYPE_CHECKING:
-    from iaclib.provider.base import Provider
     from iaclib.provider.handler import Handler
 
 #: group -> name -> "module:attribute"; the same shape as an entry point.
@@ -27,7 +27,6 @@ BUILTIN: dict[str, dict[str, str]] = {
     "iaclib.keyrings": {},
 }
 
-_providers: dict[str, type[Provider]] = {}
 _handlers: dict[str, tuple[Any, str]] = {}  # type -> (handler class or instance, "module:qualname")
 
 
@@ -35,7 +34,7 @@ def load_named(group: str, name: str) -> Any | None:
     """Load what a name stands for in a group, or None if nobody offers it."""
     target = BUILTIN.get(group, {}).get(name)
     if target is None:
-        from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and only for names of third parties
+        from importlib.metadata import entry_points
 
         found = [entry for entry in entry_points(group=group) if entry.name == name]
         return found[0].load() if found else None
@@ -46,21 +45,9 @@ def load_named(group: str, name: str) -> Any | None:
     return loaded
 
 
-def register_provider(cls: type[Provider]) -> None:
-    """Make a provider class known by its name."""
-    known = _providers.get(cls.name)
-    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
-        msg = (
-            f"provider {cls.name!r} is defined by {known.__module__}.{known.__qualname__} and again by "
-            f"{cls.__module__}.{cls.__qualname__}, expected one class a name; rename one of them"
-        )
-        raise DeclarationError(msg)
-    _providers[cls.name] = cls
-
-
 def provider_class(name: str) -> type[Provider]:
     """Find a provider class by name, importing it if it is built in or an entry point."""
-    found: type[Provider] | None = _providers.get(name) or load_named("iaclib.providers", name)
+    found: type[Provider] | None = known_providers.get(name) or load_named("iaclib.providers", name)
     if found is None:
         msg = f"provider {name!r} is not known, expected a built-in name or an imported Provider subclass; import the module that defines it"
         raise UnknownProviderError(msg, provider=name)

@@ -55,6 +55,8 @@ class Shape:
         "nullable",
         "options",
         "pattern",
+        "plain_int",
+        "plain_text",
         "properties",
         "range",
         "required",
@@ -85,11 +87,12 @@ class Shape:
         self.options = options
         self.nullable = nullable
         self._regex = None if pattern is None else re.compile(pattern)
+        self.plain_text = kind == "str" and self._unconstrained  # any text will do
+        self.plain_int = kind == "int" and self._unconstrained
 
     @property
-    def plain_text(self) -> bool:
-        """Whether any text will do."""
-        return self.kind == "str" and self.enum is None and self._regex is None and self.length is None
+    def _unconstrained(self) -> bool:
+        return self.enum is None and self._regex is None and self.length is None and self.range is None
 
     def check(self, value: Any, path: str) -> None:
         """Check a lowered or resolved value.
@@ -102,7 +105,7 @@ class Shape:
             msg = f"{path}{fault.path}: {fault.problem}; correct it"
             raise InvalidPropertyError(msg)
 
-    def fault(self, value: Any, *, hide: bool = False) -> Fault | None:  # noqa: PLR0911 - one exit a kind
+    def fault(self, value: Any, *, hide: bool = False) -> Fault | None:
         """Find what is wrong with a value; ``hide`` keeps it out of the text."""
         if isinstance(value, Expr):
             return self._expression_fault(value)
@@ -132,7 +135,8 @@ class Shape:
         return _WORDS.get(self.kind, self.kind)
 
     def _scalar_fault(self, value: Any, hide: bool) -> Fault | None:
-        if not isinstance(value, _TYPES[self.kind]) or (isinstance(value, bool) and self.kind != "bool"):
+        kinds: Any = _TYPES[self.kind]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind != "bool"):
             return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
         if self.enum is not None and value not in self.enum:
             hint = (
@@ -143,7 +147,8 @@ class Shape:
             return Fault("", f"expected {self.words()}, got {_shown(value, hide)}" + (f" ({hint})" if hint else ""))
         if self._regex is not None and self._regex.search(value) is None:
             return Fault("", f"expected text matching {self.pattern}, got {_shown(value, hide)}")
-        measured, limits = (len(value), self.length) if self.length is not None else (value, self.range)
+        limits: tuple[float | None, float | None] | None = self.length if self.length is not None else self.range
+        measured: Any = len(value) if self.length is not None else value
         if limits is not None:
             least, most = limits
             if (least is not None and measured < least) or (most is not None and measured > most):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from datetime import timedelta  # noqa: TC003 - part of the public signatures
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 

@@ -207,7 +207,7 @@ def open_snapshot(snapshot: Snapshot, sealer: Sealer | None) -> Snapshot:
     superseded = tuple(open_record(record, sealer) for record in snapshot.superseded)
     if any(new is not old for new, old in zip(superseded, snapshot.superseded, strict=True)):
         changes["superseded"] = superseded
-    intents = {s: new for s, old in snapshot.intents.items() if (new := _open_intent(old, sealer)) is not old}
+    intents = {s: now for s, was in snapshot.intents.items() if (now := _open_intent(was, sealer)) is not was}
     if intents:
         changes["intents"] = {**snapshot.intents, **intents}
     if _holds(snapshot.outputs, Sealed):

@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aws_cloud
 import pytest
 
+import aws_cloud
 import iaclib as iac
 
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -51,7 +51,19 @@ POINTS = [3, 5, 8, 11, 14, 18, 22, 26, 31, 36, 41, 47, 53, 60, 67, 74, 82, 90, 9
 def killed(state, endpoint, image, operation, point):
     """Run the child; tell whether it was killed, or got to its end."""
     when = "before" if point % 2 else "after"
-    command = [sys.executable, "-P", "-c", CHILD, str(SUPPORT), str(state), endpoint, image, operation, str(point), when]
+    command = [
+        sys.executable,
+        "-P",
+        "-c",
+        CHILD,
+        str(SUPPORT),
+        str(state),
+        endpoint,
+        image,
+        operation,
+        str(point),
+        when,
+    ]
     child = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert child.returncode in {0, -9}, child.stderr
     return child.returncode == -9
@@ -63,6 +75,11 @@ def agrees(engine, endpoint):
     snapshot = engine.snapshot("everything/test")
     assert not snapshot.intents
     assert found == aws_cloud.expected(snapshot)
+
+
+@pytest.fixture(autouse=True)
+def _settled():
+    aws_cloud.settle_quickly()
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.request
 from typing import Any
@@ -11,6 +12,8 @@ import boto3
 import iaclib as iac
 from iaclib import aws
 from iaclib.aws import dynamodb, ec2, iam, logs, s3, sns, sqs
+from iaclib.aws.table import TYPES
+from iaclib.declare.registry import type_facts
 
 REGION = "eu-west-1"
 _TRUST = {
@@ -111,6 +114,14 @@ class Everything(iac.Stack):
         )
 
 
+def settle_quickly(seconds: float = 0.3) -> None:
+    """Let AWS types settle sooner: the emulated cloud is consistent at once."""
+    for name in TYPES:
+        facts = type_facts(name)
+        assert facts is not None
+        object.__setattr__(facts, "settle", seconds)
+
+
 def provider(endpoint: str) -> aws.Provider:
     """Reach the emulated cloud."""
     return aws.Provider(region=REGION, endpoint_url=endpoint)
@@ -158,7 +169,10 @@ def inventory(endpoint: str) -> dict[str, list[str]]:
             if route.get("GatewayId", "local") != "local"
         ],
         "SubnetRouteTableAssociation": [
-            each["RouteTableAssociationId"] for table in tables for each in table["Associations"] if not each.get("Main")
+            each["RouteTableAssociationId"]
+            for table in tables
+            for each in table["Associations"]
+            if not each.get("Main")
         ],
         "SecurityGroup": [
             group["GroupId"]
@@ -167,11 +181,15 @@ def inventory(endpoint: str) -> dict[str, list[str]]:
         ],
         "KeyPair": [pair["KeyName"] for pair in cloud.describe_key_pairs()["KeyPairs"]],
         "Instance": [instance["InstanceId"] for instance in instances],
-        "Volume": [volume["VolumeId"] for volume in cloud.describe_volumes()["Volumes"] if volume["VolumeId"] not in roots],
+        "Volume": [
+            volume["VolumeId"] for volume in cloud.describe_volumes()["Volumes"] if volume["VolumeId"] not in roots
+        ],
         "Role": roles,
         "RolePolicy": [name for role in roles for name in access.list_role_policies(RoleName=role)["PolicyNames"]],
         "ManagedPolicy": [policy["Arn"] for policy in access.list_policies(Scope="Local")["Policies"]],
-        "InstanceProfile": [each["InstanceProfileName"] for each in access.list_instance_profiles()["InstanceProfiles"]],
+        "InstanceProfile": [
+            each["InstanceProfileName"] for each in access.list_instance_profiles()["InstanceProfiles"]
+        ],
         "Bucket": [bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]],
         "Queue": client("sqs").list_queues().get("QueueUrls", []),
         "Topic": [topic["TopicArn"] for topic in client("sns").list_topics()["Topics"]],
@@ -208,8 +226,8 @@ class Recorder:
         self._base = f"{endpoint}/moto-api/recorder"
 
     def _post(self, what: str) -> None:
-        request = urllib.request.Request(f"{self._base}/{what}", method="POST")  # noqa: S310 - loopback
-        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - loopback
+        request = urllib.request.Request(f"{self._base}/{what}", method="POST")
+        urllib.request.urlopen(request, timeout=30).close()
 
     def __enter__(self) -> Recorder:
         self._post("reset-recording")
@@ -221,7 +239,7 @@ class Recorder:
 
     def operations(self) -> list[str]:
         """Name each request: the operation, or method and path for S3."""
-        with urllib.request.urlopen(f"{self._base}/download-recording", timeout=30) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{self._base}/download-recording", timeout=30) as answer:
             lines = answer.read().decode().splitlines()
         return [_operation(json.loads(line)) for line in lines if line.strip()]
 
@@ -231,6 +249,8 @@ def _operation(request: dict[str, Any]) -> str:
     if target := headers.get("x-amz-target"):
         return str(target).rpartition(".")[2]
     body = request.get("body") or ""
+    if request.get("body_encoded"):
+        body = base64.b64decode(body).decode("utf-8", "replace")
     if "Action=" in body:
         return str(body.partition("Action=")[2].partition("&")[0])
     return f"{request['method']} {request['url']}"

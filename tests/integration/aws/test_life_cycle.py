@@ -5,9 +5,9 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-import aws_cloud
 import boto3
 
+import aws_cloud
 import iaclib as iac
 
 QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart.py"
@@ -29,7 +29,9 @@ def test_every_type_is_created_kept_updated_and_destroyed(moto, tmp_path):
         assert run.ok
         records = engine.snapshot("everything/test").records
         found = aws_cloud.inventory(moto)
-        assert {name: len(items) for name, items in found.items()} == aws_cloud.expected(engine.snapshot("everything/test"))
+        assert {name: len(items) for name, items in found.items()} == aws_cloud.expected(
+            engine.snapshot("everything/test")
+        )
 
         with aws_cloud.Recorder(moto) as recorder:
             again = engine.apply(aws_cloud.Everything("test", image=image))
@@ -61,6 +63,8 @@ def test_what_vanished_is_made_again(moto, tmp_path):
         queue = engine.snapshot("everything/test").records["queue0"].id
         boto3.client("sqs", region_name=aws_cloud.REGION, endpoint_url=moto).delete_queue(QueueUrl=queue)
         plan = engine.plan(aws_cloud.Everything("test", image=image), refresh=True)
-        assert [(change.address, change.action) for change in plan.changes if change.action != "same"] == [("queue0", "create")]
+        assert [(change.address, change.action) for change in plan.changes if change.action != "same"] == [
+            ("queue0", "create")
+        ]
         run = engine.apply(plan)
         assert [step.address for step in run.steps] == ["queue0"]
