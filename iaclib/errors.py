@@ -156,7 +156,7 @@ class OperationError(ApplyError):
 class ApplyFailed(ApplyError, ExceptionGroup[Exception]):
     """A run in which at least one step failed; ``exceptions`` has them all."""
 
-    def __new__(cls, message: str, exceptions: Sequence[Exception], **facts: Any) -> Self:
+    def __new__(cls, message: str, exceptions: Sequence[Exception], **facts: Any) -> Self:  # noqa: D102 - as __init__
         self = ExceptionGroup.__new__(cls, message, exceptions)
         self.__dict__.update(facts)
         return self

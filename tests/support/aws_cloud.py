@@ -12,7 +12,7 @@ import boto3
 import iaclib as iac
 from iaclib import aws
 from iaclib.aws import dynamodb, ec2, iam, logs, s3, sns, sqs
-from iaclib.aws.table import TYPES
+from iaclib.aws.table import HANDLERS
 from iaclib.declare.registry import type_facts
 
 REGION = "eu-west-1"
@@ -116,7 +116,7 @@ class Everything(iac.Stack):
 
 def settle_quickly(seconds: float = 0.3) -> None:
     """Let AWS types settle sooner: the emulated cloud is consistent at once."""
-    for name in TYPES:
+    for name in HANDLERS:
         facts = type_facts(name)
         assert facts is not None
         object.__setattr__(facts, "settle", seconds)
