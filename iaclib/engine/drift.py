@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from iaclib.model.values import UNKNOWN
+from iaclib.model.values import UNKNOWN, Secret, has_secret
 from iaclib.plan.changes import Action, Change, Property
-from iaclib.plan.compare import drifted
+from iaclib.plan.compare import drifted, project
+from iaclib.plan.diff import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from iaclib.engine.refresh import Reading
     from iaclib.schema.facts import TypeFacts
@@ -49,6 +50,18 @@ class Drift:
         return "\n".join(lines)
 
 
+def _leaves(record: Record, name: str, *, loose: bool) -> Iterator[Property]:
+    """Give what differs in one property, a leaf each, as far as it is declared."""
+    wanted, observed = record.inputs.get(name), record.observed or {}
+    if has_secret(wanted) or has_secret(record.baseline.get(name)) or has_secret(observed.get(name)):
+        yield Property((name,), Secret(record.baseline.get(name)), Secret(observed.get(name)))
+        return
+    before = project(record.baseline.get(name), wanted, unordered=loose)
+    after = project(observed.get(name, UNKNOWN), wanted, unordered=loose)
+    for path, old, new in differences(before, after, unordered=loose):
+        yield Property((name, *path), old, new)
+
+
 def drift_of(
     reading: Reading,
     urn: Callable[[str], str],
@@ -73,9 +86,7 @@ def drift_of(
         known = facts(record.type)
         loose = () if known is None else [name for name, item in known.properties.items() if item.unordered]
         names = drifted(record.inputs, record.baseline, record.observed, loose)
-        properties = tuple(
-            Property((name,), record.baseline.get(name), record.observed.get(name, UNKNOWN)) for name in names
-        )
+        properties = tuple(leaf for name in names for leaf in _leaves(record, name, loose=name in loose))
         changes.append(
             Change(
                 record.address,

@@ -5,7 +5,6 @@ Says in which order the parts are used; each part's work is elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import secrets
 import threading
@@ -421,6 +420,8 @@ class Engine:
 
     async def _aside(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         context = contextvars.copy_context()
+        import asyncio
+
         task = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(function, *args, **options))
         try:
             return await asyncio.shield(task)

@@ -20,7 +20,7 @@ def test_first_program_prints_the_plan_that_follows(moto, tmp_path, monkeypatch,
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     names = {"__name__": "readme"}
-    exec(compile(program, "README.md", "exec"), names)
+    exec(compile(program, "README.md", "exec", dont_inherit=True), names)
     assert capsys.readouterr().out.strip() == block("text").strip()
     engine = names["engine"]
     assert engine.apply(names["Shop"]("prod")).outputs["url"] == "s3://shop-assets/index.html"
@@ -30,7 +30,7 @@ def test_first_program_prints_the_plan_that_follows(moto, tmp_path, monkeypatch,
 def test_own_type_lives_its_life(monkeypatch):
     """The README's own resource type is created, found unchanged, updated and destroyed."""
     names = {"__name__": "readme"}
-    exec(compile(block("python", 1), "README.md", "exec"), names)
+    exec(compile(block("python", 1), "README.md", "exec", dont_inherit=True), names)
     iac, record = names["iac"], names["Record"]
 
     def stack(address):
