@@ -154,7 +154,7 @@ class Work:
         if record is None:
             return Done()
         changed = self._as_declared(node, record, inputs)
-        if record.observed is not None and dict(record.inputs) != dict(inputs):
+        if record.observed is not None:
             changed = attrs.evolve(changed, baseline=record.observed, observed=None)  # the cloud has what is now wanted
         if changed == record:
             return Done()

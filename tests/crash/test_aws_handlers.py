@@ -91,7 +91,8 @@ def test_killed_apply_leaves_no_orphan_and_no_duplicate(moto, tmp_path, point):
     with iac.Engine(state=f"sqlite:///{state}", providers=[aws_cloud.provider(moto)]) as engine:
         engine.apply(aws_cloud.Everything("test", image=image))
         agrees(engine, moto)
-        assert not engine.plan(aws_cloud.Everything("test", image=image))
+        again = engine.plan(aws_cloud.Everything("test", image=image))
+        assert not again, (str(again), again.rewrites, again.outputs, again.old_outputs)
         engine.destroy("everything/test")
         assert aws_cloud.inventory(moto) == {}
 
