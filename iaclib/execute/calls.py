@@ -283,12 +283,11 @@ class _Call:
         if job.noted.id:
             known = job.noted.id
             return self.settled(lambda: handler.read(self.context, known)), True
-        if by_token is not None:
-            return self.settled(lambda: by_token(self.context, job.inputs)), True
-        if job.identity is not None:
+        live = self.settled(lambda: by_token(self.context, job.inputs)) if by_token is not None else None
+        if live is None and job.identity is not None:  # seen to be absent before the create: what is there now is ours
             identity = job.identity
-            return self.settled(lambda: handler.read(self.context, identity)), True
-        return None, False
+            live = self.settled(lambda: handler.read(self.context, identity))
+        return live, by_token is not None or job.identity is not None
 
     def update(self) -> Outcome:
         job = self.job

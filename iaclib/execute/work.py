@@ -215,7 +215,7 @@ class Work:
         plain = plain_inputs(inputs)
         identity = None
         by_identity = getattr(handler, "identity", None)
-        if by_identity is not None and getattr(handler, "find", None) is None:
+        if by_identity is not None:  # also beside `find`: some clouds drop the tags of a create
             identity = by_identity(plain)
         job = self._job(new, "create", self.token(), token=token, inputs=plain, identity=identity, record=new)
         intent = Intent(
