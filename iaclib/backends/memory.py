@@ -1,42 +1,50 @@
-"""State that lives as long as its engine: for tests and trials.
+"""State in memory: for tests, and for what need not outlive the process.
 
-What is written passes through the codec, so that anything that another backend
-would refuse is refused here too.
+Holds encoded bytes, as the other backends do, so that nothing is shared with
+the caller and a secret that isn't sealed is refused here too.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
-from iaclib.backends.leasing import Held, conflict, lost, take
-from iaclib.state import codec
-from iaclib.state.journal import Entry, Ran, Working
+from iaclib.backends import leasing
+from iaclib.backends.leasing import Held
+from iaclib.errors import ConfigError, StateError
+from iaclib.state import codec, rows
+from iaclib.state.journal import Ran
 from iaclib.state.keyfile import Ephemeral
-from iaclib.state.record import RunSummary, Snapshot
+from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import timedelta
 
     from iaclib.model.addresses import StackRef
     from iaclib.state.backend import Holder, Lease
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import RunSummary
+    from iaclib.state.seal import Keyring
 
-_URL: Final = "memory:"
 
-
+@attrs.define
 class _Stack:
-    def __init__(self) -> None:
-        self.held = Held()
-        self.working = Working(Snapshot())
-        self.runs: dict[str, RunSummary] = {}
+    """One stack: its head, rows folded so far, and the journal since."""
+
+    lineage: str = ""
+    serial: int = 0
+    held: Held = attrs.field(factory=Held)
+    rows: dict[tuple[str, str], bytes] = attrs.field(factory=dict)
+    journal: list[bytes] = attrs.field(factory=list)
+    runs: dict[str, bytes] = attrs.field(factory=dict)
 
 
 class Memory:
-    """State in this process; any thread may use it.
+    """A backend that lives as long as its object; each engine has its own.
 
     Args:
         clock: Gives seconds since the epoch.
@@ -44,38 +52,39 @@ class Memory:
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stacks: dict[StackRef, _Stack] = {}
-        self._providers = codec.Providers()
         self._keyring = Ephemeral()
 
     @classmethod
-    def from_url(cls, _url: str = _URL) -> Memory:
-        """Make the backend of ``memory:``."""
+    def from_url(cls, url: str) -> Memory:
+        """Make one from ``memory:``."""
+        if url not in ("memory:", "memory://"):
+            raise ConfigError(f"{url!r}: not a memory backend, expected 'memory:'; a memory backend has no path")
         return cls()
 
-    def default_keyring(self) -> Ephemeral:
-        """Seal with a key that lives as long as the state."""
+    def default_keyring(self) -> Keyring | None:
+        """Give the keyring to use if the user gave none: a key that dies with the backend."""
         return self._keyring
 
     def close(self) -> None:
-        """Keep nothing open."""
+        """Keep everything: memory is freed with the object."""
 
     def stacks(self) -> Sequence[StackRef]:
         """List the stacks that have state."""
         with self._lock:
-            return sorted(ref for ref, stack in self._stacks.items() if stack.working.lineage)
+            return sorted(ref for ref, stack in self._stacks.items() if stack.lineage)
 
     def acquire(self, ref: StackRef, holder: Holder, ttl: timedelta) -> Lease:
-        """Take the lease."""
+        """Take the lease; see ``Backend.acquire``."""
         with self._lock:
             stack = self._stacks.setdefault(ref, _Stack())
-            lease = take(ref, stack.held, holder, ttl, self._clock())
+            lease = leasing.take(ref, stack.held, holder, ttl, self._clock())
             stack.held = Held(lease.fence, holder, lease.expires)
             return lease
 
     def renew(self, lease: Lease) -> Lease:
-        """Move the lease's end."""
+        """Move the lease's end; see ``Backend.renew``."""
         with self._lock:
             stack = self._mine(lease)
             renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
@@ -83,42 +92,62 @@ class Memory:
             return renewed
 
     def release(self, lease: Lease) -> None:
-        """Give the lease back."""
+        """Give the lease back; not holding it any more is fine."""
         with self._lock:
             stack = self._stacks.get(lease.ref)
             if stack is not None and stack.held.fence == lease.fence:
                 stack.held = Held(lease.fence)
 
-    def _mine(self, lease: Lease) -> _Stack:
-        stack = self._stacks.get(lease.ref)
-        if stack is None or stack.held.fence != lease.fence or stack.held.holder is None:
-            raise lost(lease)
-        return stack
-
     def load(self, ref: StackRef) -> Snapshot:
-        """Read the state."""
+        """Read the state; an empty snapshot for a stack that was never written."""
         with self._lock:
             stack = self._stacks.get(ref)
-            return stack.working.freeze() if stack is not None else Snapshot()
+            if stack is None or not stack.lineage:
+                return Snapshot()
+            where = str(ref)
+            providers = codec.Providers()
+            entries = [entry for data in stack.journal for entry in codec.load_entries(data, where, providers)]
+            if entries:
+                self._fold(stack, entries, where)
+            base = rows.unfold(((*key, data) for key, data in stack.rows.items()), stack.lineage, stack.serial, where)
+            return rows.replay(base, (), stack.serial)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
-        """Write entries."""
+        """Write entries; see ``Backend.append``."""
+        if not lineage:
+            raise StateError(f"{lease.ref}: a write without lineage, expected one; draw it before the first write")
         data = codec.dump_entries(entries)
         with self._lock:
             stack = self._mine(lease)
-            working = stack.working
-            if working.serial != serial or (working.lineage or lineage) != lineage:
-                raise conflict(lease.ref, lineage=lineage, serial=serial, stored=(working.lineage, working.serial))
-            for entry in codec.load_entries(data, str(lease.ref), self._providers):
-                working.apply(entry)
-                if isinstance(entry, Ran):
-                    stack.runs[entry.run.id] = entry.run
-            working.lineage = lineage
-            working.serial = serial + 1
-            return working.serial
+            if stack.serial != serial or stack.lineage not in ("", lineage):
+                stored = (stack.lineage, stack.serial)
+                raise leasing.conflict(lease.ref, lineage=lineage, serial=serial, stored=stored)
+            stack.lineage = lineage
+            stack.serial += 1
+            stack.journal.append(data)
+            stack.runs.update({entry.run.id: codec.dump_run(entry.run) for entry in entries if isinstance(entry, Ran)})
+            return stack.serial
 
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
         """List runs, oldest first."""
         with self._lock:
             stack = self._stacks.get(ref)
-            return tuple(stack.runs.values()) if stack is not None else ()
+            return [codec.load_run(data, str(ref)) for data in stack.runs.values()] if stack is not None else []
+
+    def _mine(self, lease: Lease) -> _Stack:
+        stack = self._stacks.get(lease.ref)
+        if stack is None or stack.held.fence != lease.fence or stack.held.holder is None:
+            raise leasing.lost(lease)
+        return stack
+
+    @staticmethod
+    def _fold(stack: _Stack, entries: Sequence[Entry], where: str) -> None:
+        def read(kind: str, names: Collection[str]) -> Mapping[str, bytes]:
+            return {name: data for name in names if (data := stack.rows.get((kind, name))) is not None}
+
+        for key, data in rows.fold(entries, read, where).items():
+            if data is None:
+                stack.rows.pop(key, None)
+            else:
+                stack.rows[key] = data
+        stack.journal.clear()
