@@ -86,8 +86,10 @@ class InstanceProfileHandler(NamedHandler):
 
         Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteInstanceProfile.html
         """
-        for role in declared(ctx, "roles") or ():
-            self._remove(ctx, id, role)
+        mine = declared(ctx, "roles") or ()
+        for role in _roles(self._described(ctx, id) or {}):  # a killed delete may have taken it out already
+            if role in mine:
+                self._remove(ctx, id, role)
         with self.missing_ok():
             self.client(ctx).call("delete_instance_profile", InstanceProfileName=id)
 

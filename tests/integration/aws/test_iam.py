@@ -398,3 +398,14 @@ def test_an_instance_profile_is_taken_up_by_its_step_only(ctx, principals):
     with pytest.raises(ConflictError) as caught:
         PROFILE.create(ctx(), inputs)
     assert caught.value.existing_id == "front"
+
+
+def test_a_profile_whose_role_was_taken_out_already_is_deleted(provider, ctx):
+    """A delete that was killed between its two calls is finished by the next."""
+    client = provider.client("iam")
+    client.call("create_role", RoleName="r", AssumeRolePolicyDocument="{}")
+    client.call("create_instance_profile", InstanceProfileName="p")
+    record = Record("a", "aws:iam:InstanceProfile", "p", inputs={"roles": ["r"]})
+    handler = provider.handler("aws:iam:InstanceProfile")
+    handler.delete(ctx(record=record), "p")
+    assert handler.read(ctx(), "p") is None
