@@ -11,9 +11,6 @@ import pytest
 import aws_cloud
 import iaclib as iac
 
-#: Forty lives of thirty resources each: `nox -s stress` runs them.
-pytestmark = pytest.mark.stress
-
 SUPPORT = Path(__file__).parents[1] / "support"
 
 #: Runs the engine and kills itself at the n-th request: before it is sent, or after its answer came.
