@@ -1,9 +1,11 @@
 """Secrets are sealed for one place, and open nowhere else."""
 
 import base64
-import multiprocessing
+import json
 import os
 import stat
+import subprocess
+import sys
 
 import attrs
 import pytest
@@ -209,20 +211,27 @@ def test_key_file_in_a_missing_folder_is_refused(tmp_path):
         KeyFile(tmp_path / "no" / "such" / "s.key").wrap(KEY, "lineage")
 
 
-def _wrap_at_once(path, barrier, results):
-    barrier.wait()
-    results.put(KeyFile(path).wrap(KEY, "lineage"))
+MAKER = """
+import json, sys
+from iaclib.state.keyfile import KeyFile
+key = bytes.fromhex(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps(dict(KeyFile(sys.argv[1]).wrap(key, "lineage"))))
+"""
 
 
 def test_processes_that_make_the_key_file_at_once_end_with_one_key(tmp_path):
     """All of several processes wrap with the key that is in the file in the end."""
-    spawn = multiprocessing.get_context("spawn")
     path, count = tmp_path / "s.key", 4
-    barrier, results = spawn.Barrier(count), spawn.Queue()
-    children = [spawn.Process(target=_wrap_at_once, args=(path, barrier, results)) for _ in range(count)]
+    command = [sys.executable, "-c", MAKER, str(path), KEY.hex()]
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)
+    ]
     for child in children:
-        child.start()
-    wrapped = [results.get(timeout=60) for _ in children]
+        assert child.stdout.readline() == "ready\n"
     for child in children:
-        child.join()
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    wrapped = [json.loads(child.communicate()[0]) for child in children]
     assert [KeyFile(path).unwrap(each, "lineage") for each in wrapped] == [KEY] * count
