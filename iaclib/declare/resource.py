@@ -212,6 +212,8 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         inputs[name] = lowered
         if isinstance(lowered, int | float | str):
             continue
+        if type(lowered) is dict and all(type(item) is str for item in lowered.values()):
+            continue  # tags, mostly: nothing to look for
         expressions = expressions or has_expr(lowered)
         secrets = secrets or is_secret(lowered)
     for name in known.required:

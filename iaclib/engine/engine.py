@@ -5,7 +5,6 @@ Says in which order the parts are used; each part's work is elsewhere.
 
 from __future__ import annotations
 
-import contextvars
 import secrets
 import threading
 from contextlib import contextmanager
@@ -17,18 +16,17 @@ import attrs
 from iaclib.declare.collect import collect
 from iaclib.declare.desired import Desired
 from iaclib.declare.registry import type_facts
-from iaclib.engine.drift import Drift, drift_of
+from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.gather import gather
-from iaclib.engine.refresh import Reading, chosen, read_records
-from iaclib.engine.running import Operation, Settings, check, operation
+from iaclib.engine.records import check, chosen
+from iaclib.engine.settings import Settings
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyFailed, StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
-from iaclib.execute.executor import Calls, Result
 from iaclib.execute.handlers import Access
-from iaclib.execute.limits import Limits
 from iaclib.execute.stopping import Stop
 from iaclib.model.addresses import StackRef
+from iaclib.model.bulk import collector_paused
 from iaclib.model.values import has_secret
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.graph import Graph
@@ -42,6 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from iaclib.declare.stack import Stack
+    from iaclib.engine.drift import Drift
+    from iaclib.engine.refresh import Reading
+    from iaclib.engine.running import Operation
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
@@ -53,7 +54,7 @@ def _token() -> str:
     return secrets.token_hex(16)
 
 
-class Engine:
+class Engine(Awaitable):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -141,9 +142,11 @@ class Engine:
             UndecidedError: An interrupted run must be decided first.
             ApplyFailed: With ``refresh``: something could not be read.
         """
-        desired = collect(stack)
+        options = PlanOptions(destroy, frozenset(replace))
+        with collector_paused():
+            desired = collect(stack)
+            snapshot = self.snapshot(desired.ref)
         ref = desired.ref
-        snapshot = self.snapshot(ref)
         check(ref, snapshot)
         if snapshot.intents:
             names = ", ".join(sorted({intent.record.address for intent in snapshot.intents.values()}))
@@ -159,7 +162,7 @@ class Engine:
                 raise self._unread(ref, snapshot, reading)
             observed = _observed(snapshot, reading)
         lineage = snapshot.lineage or self._settings.token()
-        return self._plan(desired, snapshot, lineage, observed, PlanOptions(destroy, frozenset(replace)))
+        return self._plan(desired, snapshot, lineage, observed, options)
 
     def _plan(
         self,
@@ -169,8 +172,9 @@ class Engine:
         observed: Mapping[str, Record | None] | None,
         options: PlanOptions,
     ) -> Plan:
-        facts = gather(desired, snapshot, lineage, self._settings.access, observed)
-        return make_plan(Graph(desired), snapshot, facts, options)
+        with collector_paused():
+            facts = gather(desired, snapshot, lineage, self._settings.access, observed)
+            return make_plan(Graph(desired), snapshot, facts, options)
 
     def apply(
         self,
@@ -270,7 +274,7 @@ class Engine:
             reading = self._refresh(op, chosen(before, tuple(targets), tuple(exclude)))
             if reading.errors:
                 raise self._unread(where, before, reading, op)
-            op.end(Result([], []), "")
+            op.end()
             return self._drift(where, before, reading, op.ledger.state.serial)
 
     def drift(self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()) -> Drift:
@@ -294,11 +298,15 @@ class Engine:
         """
         with self._operation(_ref(ref), "recover") as op:
             op.recover()
-            return op.end(Result([], []), "")
+            return op.end()
 
     def _read(
         self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
     ) -> Reading:
+        from iaclib.engine.refresh import read_records
+        from iaclib.execute.executor import Calls
+        from iaclib.execute.limits import Limits
+
         settings = self._settings
         if op is not None:
             calls, limits = op.calls, op.limits
@@ -350,6 +358,8 @@ class Engine:
             op.ledger.commit(entries)
 
     def _drift(self, ref: StackRef, before: Snapshot, reading: Reading, serial: int) -> Drift:
+        from iaclib.engine.drift import drift_of
+
         return drift_of(reading, ref.urn, type_facts, serial, standing=_still(before, reading))
 
     def _unread(self, ref: StackRef, before: Snapshot, reading: Reading, op: Operation | None = None) -> ApplyFailed:
@@ -385,52 +395,13 @@ class Engine:
         with self._lock:
             self._running.append(stop)
         try:
+            from iaclib.engine.running import operation  # all that only changing needs
+
             with operation(self._settings, ref, name, stop) as op:
                 yield op
         finally:
             with self._lock:
                 self._running.remove(stop)
-
-    # -------------------------------------------------------------------------------------------------- awaitable
-
-    async def aplan(self, stack: Stack, **options: Any) -> Plan:
-        """Do as ``plan`` does, without blocking the event loop."""
-        done: Plan = await self._aside(self.plan, stack, **options)
-        return done
-
-    async def aapply(self, plan: Plan | Stack, **options: Any) -> Run:
-        """Do as ``apply`` does, without blocking the event loop; cancelling it stops the run."""
-        done: Run = await self._aside(self.apply, plan, **options)
-        return done
-
-    async def adestroy(self, ref: str | StackRef | Stack, **options: Any) -> Run:
-        """Do as ``destroy`` does, without blocking the event loop; cancelling it stops the run."""
-        done: Run = await self._aside(self.destroy, ref, **options)
-        return done
-
-    async def arefresh(self, ref: str | StackRef | Stack, **options: Any) -> Drift:
-        """Do as ``refresh`` does, without blocking the event loop."""
-        done: Drift = await self._aside(self.refresh, ref, **options)
-        return done
-
-    async def adrift(self, ref: str | StackRef | Stack, **options: Any) -> Drift:
-        """Do as ``drift`` does, without blocking the event loop."""
-        done: Drift = await self._aside(self.drift, ref, **options)
-        return done
-
-    async def _aside(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        context = contextvars.copy_context()
-        import asyncio
-
-        task = asyncio.get_running_loop().run_in_executor(None, lambda: context.run(function, *args, **options))
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            self.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.exception()  # looked at: the caller asked to stop
-            raise
 
 
 def _ref(ref: Any) -> StackRef:
@@ -495,6 +466,3 @@ def _still(before: Snapshot, reading: Reading) -> list[Record]:
 def _no_ledger() -> Any:
     """Reads make nothing durable."""
     return None
-
-
-__all__ = ["Drift", "Engine"]

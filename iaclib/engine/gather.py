@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import DeclarationError
-from iaclib.execute.calls import plain_inputs
-from iaclib.execute.handlers import Access, prefix
+from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
 from iaclib.provider.registry import own_handler

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.errors import OperationError, TargetError
+from iaclib.errors import OperationError
 from iaclib.execute.calls import Job, Outcome
 from iaclib.execute.executor import Calls, outcomes
 from iaclib.execute.handlers import Access, timeout_of
@@ -19,14 +19,13 @@ from iaclib.execute.observe import refreshed
 from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.retry import TIMEOUT
 from iaclib.execute.run import Step
-from iaclib.model.addresses import is_within, near
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from iaclib.execute.limits import Limits
     from iaclib.schema.facts import TypeFacts
-    from iaclib.state.record import Record, Snapshot
+    from iaclib.state.record import Record
 
 
 @attrs.frozen
@@ -44,29 +43,6 @@ class Reading:
     gone: Sequence[Record] = ()
     errors: Sequence[Exception] = ()
     steps: Sequence[Step] = ()
-
-
-def chosen(snapshot: Snapshot, targets: Iterable[str], exclude: Iterable[str]) -> list[Record]:
-    """Give the records to read: all, or those under targets and not excluded.
-
-    Raises:
-        TargetError: A target names nothing recorded.
-    """
-    everything = [*snapshot.records.values(), *snapshot.superseded]
-    known = {record.address for record in everything} | {record.parent for record in everything if record.parent}
-    for name in (*targets, *exclude):
-        if not any(is_within(address, name) for address in known):
-            hint = near(name, known)
-            msg = f"{name}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
-            raise TargetError(msg, address=name)
-    wanted = tuple(targets)
-    return [
-        record
-        for record in everything
-        if record.id
-        and (not wanted or any(is_within(record.address, name) for name in wanted))
-        and not any(is_within(record.address, name) for name in exclude)
-    ]
 
 
 def read_records(

@@ -13,8 +13,9 @@ import attrs
 
 from iaclib.declare.registry import type_facts
 from iaclib.engine.held import held
+from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
-from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateCorruptError, StateError
+from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
 from iaclib.execute.events import Event
 from iaclib.execute.executor import Calls, Executor, Result
 from iaclib.execute.ledger import Ledger
@@ -32,31 +33,14 @@ from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from iaclib.execute.clock import Clock
-    from iaclib.execute.handlers import Access
+    from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
     from iaclib.plan.plan import Plan
-    from iaclib.state.backend import Backend, Lease
+    from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
     from iaclib.state.record import Snapshot
-
-
-@attrs.define
-class Settings:
-    """What an engine's runs have in common."""
-
-    backend: Backend
-    keyring: Any
-    access: Access
-    clock: Clock
-    token: Callable[[], str]
-    parallelism: int
-    lease_ttl: timedelta
-    lease_wait: timedelta
-    emit: Callable[[Event], None]
 
 
 class Operation:
@@ -174,8 +158,15 @@ class Operation:
             now = {**before, **now}
         return [] if now == dict(before) else [Exported(now)]
 
-    def end(self, result: Result, why: str, resolver: PlanResolver | None = None, more: Sequence[Entry] = ()) -> Run:
+    def end(
+        self,
+        result: Result | None = None,
+        why: str = "",
+        resolver: PlanResolver | None = None,
+        more: Sequence[Entry] = (),
+    ) -> Run:
         """Write how it ended and report it, as a Run or as the error that carries it."""
+        result = result or Result([], [])
         cancelled = self.stop.level > 0 and result.unfinished
         status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
         if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
@@ -242,20 +233,3 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Itera
             yield op
         finally:
             op.calls.close()
-
-
-def check(ref: StackRef, snapshot: Snapshot) -> None:
-    """Refuse to operate on state that doesn't hold together.
-
-    Raises:
-        StateCorruptError: A record depends on one that isn't there.
-    """
-    known = snapshot.records
-    for record in known.values():
-        for name in record.dependencies:
-            if name not in known:
-                msg = (
-                    f"{ref.urn(record.address)}: it depends on {name}, which state does not have, "
-                    "expected every dependency to be recorded; run `iaclib state repair`"
-                )
-                raise StateCorruptError(msg, address=record.address)

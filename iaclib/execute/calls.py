@@ -23,7 +23,6 @@ from iaclib.errors import (
 from iaclib.execute.observe import checked
 from iaclib.execute.redact import secret_texts
 from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
-from iaclib.model.values import reveal
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
@@ -348,8 +347,3 @@ _ACTIONS: dict[str, Callable[[_Call], Outcome]] = {
     "read_many": _Call.read_many,
     "decide": _Call.decide,
 }
-
-
-def plain_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Give inputs as handlers get them: secrets revealed."""
-    return {name: reveal(value) for name, value in inputs.items()}

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import UnknownProviderError
+from iaclib.model.values import reveal
 from iaclib.provider.registry import own_handler, provider_class
 from iaclib.state.record import ProviderRecord
 
@@ -141,3 +142,8 @@ def timeout_of(action: str, declared: Mapping[str, Any] | None, facts: Any, defa
         if seconds is not None:
             return float(seconds.total_seconds() if hasattr(seconds, "total_seconds") else seconds)
     return default
+
+
+def plain_inputs(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Give inputs as handlers get them: secrets revealed."""
+    return {name: reveal(value) for name, value in inputs.items()}

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Job, Outcome, plain_inputs
+from iaclib.execute.calls import Job, Outcome
 from iaclib.execute.events import Event
-from iaclib.execute.handlers import timeout_of
+from iaclib.execute.handlers import plain_inputs, timeout_of
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.results import awaiting, inputs_digest

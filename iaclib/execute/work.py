@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import ConflictError, OperationError, PlanDeviationError, PlanError, ProtectedResourceError
-from iaclib.execute.calls import Job, Outcome, plain_inputs
-from iaclib.execute.handlers import timeout_of
+from iaclib.execute.calls import Job, Outcome
+from iaclib.execute.handlers import plain_inputs, timeout_of
 from iaclib.execute.observe import before_update, written
 from iaclib.execute.results import Begun, Done, Failed, Resolver, awaiting, inputs_digest
 from iaclib.execute.retry import TIMEOUT

@@ -8,20 +8,19 @@ keys are short: state of 10,000 records is read at each plan.
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from iaclib.errors import StateError
+from iaclib.model.bulk import collector_paused
 from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran
 from iaclib.state.packing import MARK, check_format, corrupt, dumps, loads
 from iaclib.state.record import FORMAT, Intent, KeptToken, ProviderRecord, Record, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 
 # ----------------------------------------------------------------------------------------------------------- records
@@ -142,7 +141,7 @@ def load_records(rows: Sequence[bytes], where: str, providers: Providers) -> lis
         marked = [row for row in rows if MARK in row]
         data = b"[%b]" % b",".join(easy)
     try:
-        with _collector_paused():
+        with collector_paused():
             parsed = orjson.loads(data)
             if len(parsed) == len(easy):
                 found = [record_from(item, providers) for item in parsed]
@@ -150,19 +149,6 @@ def load_records(rows: Sequence[bytes], where: str, providers: Providers) -> lis
     except (KeyError, TypeError, ValueError, AttributeError):
         pass  # one by one, then, to tell what is wrong
     return [load_record(row, where, providers) for row in rows]
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep Python's cycle collector away from a bulk of new values: it would search each of them in vain."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 # ----------------------------------------------------------------------------------------------------------- intents

@@ -1,0 +1,54 @@
+"""Questions asked of recorded state before anything is done with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from iaclib.errors import StateCorruptError, TargetError
+from iaclib.model.addresses import is_within, near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from iaclib.model.addresses import StackRef
+    from iaclib.state.record import Record, Snapshot
+
+
+def check(ref: StackRef, snapshot: Snapshot) -> None:
+    """Refuse to operate on state that doesn't hold together.
+
+    Raises:
+        StateCorruptError: A record depends on one that isn't there.
+    """
+    known = snapshot.records
+    for record in known.values():
+        for name in record.dependencies:
+            if name not in known:
+                msg = (
+                    f"{ref.urn(record.address)}: it depends on {name}, which state does not have, "
+                    "expected every dependency to be recorded; run `iaclib state repair`"
+                )
+                raise StateCorruptError(msg, address=record.address)
+
+
+def chosen(snapshot: Snapshot, targets: Iterable[str], exclude: Iterable[str]) -> list[Record]:
+    """Give the records to read: all, or those under targets and not excluded.
+
+    Raises:
+        TargetError: A target names nothing recorded.
+    """
+    everything = [*snapshot.records.values(), *snapshot.superseded]
+    known = {record.address for record in everything} | {record.parent for record in everything if record.parent}
+    for name in (*targets, *exclude):
+        if not any(is_within(address, name) for address in known):
+            hint = near(name, known)
+            msg = f"{name}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
+            raise TargetError(msg, address=name)
+    wanted = tuple(targets)
+    return [
+        record
+        for record in everything
+        if record.id
+        and (not wanted or any(is_within(record.address, name) for name in wanted))
+        and not any(is_within(record.address, name) for name in exclude)
+    ]

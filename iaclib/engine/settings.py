@@ -1,0 +1,31 @@
+"""What an engine's runs have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from iaclib.execute.clock import Clock
+    from iaclib.execute.events import Event
+    from iaclib.execute.handlers import Access
+    from iaclib.state.backend import Backend
+
+
+@attrs.define
+class Settings:
+    """What an engine's runs have in common."""
+
+    backend: Backend
+    keyring: Any
+    access: Access
+    clock: Clock
+    token: Callable[[], str]
+    parallelism: int
+    lease_ttl: timedelta
+    lease_wait: timedelta
+    emit: Callable[[Event], None]
