@@ -5,23 +5,21 @@ Says in which order the parts are used; each part's work is elsewhere.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import attrs
-
 from iaclib.declare.collect import collect
 from iaclib.declare.desired import Desired
-from iaclib.declare.registry import type_facts
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.gather import gather
+from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.vault import Vault
-from iaclib.errors import ApplyFailed, StalePlanError, StateError, UndecidedError
+from iaclib.errors import StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.handlers import Access
 from iaclib.execute.stopping import Stop
@@ -34,24 +32,21 @@ from iaclib.plan.plan import Plan
 from iaclib.plan.planner import make_plan
 from iaclib.provider.registry import load_named
 from iaclib.state.backend import Backend
-from iaclib.state.journal import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from iaclib.declare.stack import Stack
     from iaclib.engine.drift import Drift
-    from iaclib.engine.refresh import Reading
     from iaclib.engine.running import Operation
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
-    from iaclib.state.journal import Entry
     from iaclib.state.record import Record, RunSummary, Snapshot
 
 
 def _token() -> str:
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 class Engine(Awaitable):
@@ -100,6 +95,7 @@ class Engine(Awaitable):
             lease_wait,
             self._emit,
         )
+        self._observer = Observer(self._settings)
         self._running: list[Stop] = []
         self._lock = threading.Lock()
 
@@ -157,10 +153,10 @@ class Engine(Awaitable):
             raise UndecidedError(msg, ref=str(ref))
         observed = None
         if refresh:
-            reading = self._read(ref, snapshot, chosen(snapshot, (), ()))
+            reading = self._observer.read(ref, snapshot, chosen(snapshot, (), ()))
             if reading.errors:
-                raise self._unread(ref, snapshot, reading)
-            observed = _observed(snapshot, reading)
+                raise self._observer.unread(ref, snapshot, reading)
+            observed = observed_by(reading, snapshot)
         lineage = snapshot.lineage or self._settings.token()
         return self._plan(desired, snapshot, lineage, observed, options)
 
@@ -227,9 +223,9 @@ class Engine(Awaitable):
         self, op: Operation, desired: Desired, options: PlanOptions, *, refresh: bool, continue_on_error: bool
     ) -> Run:
         if refresh:
-            reading = self._refresh(op, chosen(op.ledger.state.freeze(), (), ()))
+            reading = self._observer.refresh(op, chosen(op.ledger.state.freeze(), (), ()))
             if reading.errors:
-                raise self._unread(op.ref, op.ledger.state.freeze(), reading, op)
+                raise self._observer.unread(op.ref, op.ledger.state.freeze(), reading, op)
         plan = self._plan(desired, op.ledger.state.freeze(), op.ledger.state.lineage, None, options)
         return self._carry_out(op, plan, continue_on_error=continue_on_error)
 
@@ -240,7 +236,7 @@ class Engine(Awaitable):
         ):
             op.vault.check()
         if plan._observed:
-            self._write(op, plan._observed)
+            self._observer.write(op, plan._observed)
         return op.apply(plan, continue_on_error=continue_on_error)
 
     def destroy(self, ref: str | StackRef | Stack, *, continue_on_error: bool = False) -> Run:
@@ -271,11 +267,11 @@ class Engine(Awaitable):
         with self._operation(where, "refresh") as op:
             op.recover()
             before = op.ledger.state.freeze()
-            reading = self._refresh(op, chosen(before, tuple(targets), tuple(exclude)))
+            reading = self._observer.refresh(op, chosen(before, tuple(targets), tuple(exclude)))
             if reading.errors:
-                raise self._unread(where, before, reading, op)
+                raise self._observer.unread(where, before, reading, op)
             op.end()
-            return self._drift(where, before, reading, op.ledger.state.serial)
+            return self._observer.drift(where, before, reading, op.ledger.state.serial)
 
     def drift(self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()) -> Drift:
         """Tell what differs in the cloud from what was written; changes nothing.
@@ -285,10 +281,10 @@ class Engine(Awaitable):
         """
         where = _ref(ref)
         snapshot = self.snapshot(where)
-        reading = self._read(where, snapshot, chosen(snapshot, tuple(targets), tuple(exclude)))
+        reading = self._observer.read(where, snapshot, chosen(snapshot, tuple(targets), tuple(exclude)))
         if reading.errors:
-            raise self._unread(where, snapshot, reading)
-        return self._drift(where, snapshot, reading, snapshot.serial)
+            raise self._observer.unread(where, snapshot, reading)
+        return self._observer.drift(where, snapshot, reading, snapshot.serial)
 
     def recover(self, ref: str | StackRef | Stack) -> Run:
         """Decide what an interrupted run left open; nothing else is done.
@@ -299,80 +295,6 @@ class Engine(Awaitable):
         with self._operation(_ref(ref), "recover") as op:
             op.recover()
             return op.end()
-
-    def _read(
-        self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
-    ) -> Reading:
-        from iaclib.engine.refresh import read_records
-        from iaclib.execute.executor import Calls
-        from iaclib.execute.limits import Limits
-
-        settings = self._settings
-        if op is not None:
-            calls, limits = op.calls, op.limits
-        else:
-            stop = Stop()
-            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, self._emit)
-            limits = Limits(settings.parallelism, settings.clock)
-        try:
-            return read_records(
-                records,
-                settings.access,
-                calls,
-                limits,
-                facts=type_facts,
-                urn=ref.urn,
-                stack=str(ref),
-                now=settings.clock.now(),
-            )
-        finally:
-            if op is None:
-                calls.close()
-
-    def _refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
-        reading = self._read(op.ref, op.ledger.state.freeze(), records, op)
-        op.steps.extend(reading.steps)
-        superseded = op.ledger.state.superseded
-        entries: list[Entry] = []
-        for record in reading.gone:
-            entries.extend(
-                [Ended(drop_superseded=record.uid)] if record.uid in superseded else op.ledger.drop(record.address)
-            )
-        entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
-        if entries:
-            op.ledger.commit(entries)
-        return reading
-
-    def _write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:
-        """Write what a plan's refresh saw, before the plan is carried out."""
-        entries: list[Entry] = []
-        for address, record in observed.items():
-            if record is None and op.ledger.current(address) is not None:
-                entries.extend(op.ledger.drop(address))
-        entries.extend(
-            op.ledger.put(_edges(op, record))
-            for record in observed.values()
-            if record is not None and op.ledger.current(record.address) != record
-        )
-        if entries:
-            op.ledger.commit(entries)
-
-    def _drift(self, ref: StackRef, before: Snapshot, reading: Reading, serial: int) -> Drift:
-        from iaclib.engine.drift import drift_of
-
-        return drift_of(reading, ref.urn, type_facts, serial, standing=_still(before, reading))
-
-    def _unread(self, ref: StackRef, before: Snapshot, reading: Reading, op: Operation | None = None) -> ApplyFailed:
-        run = None
-        if op is not None:
-            op.ledger.finish("failed", {})
-            run = op.run(ok=False, errors=reading.errors)
-        drift = self._drift(ref, before, reading, op.ledger.state.serial if op is not None else before.serial)
-        msg = (
-            f"{ref}: {len(reading.errors)} resources could not be read, expected to see them all; "
-            "their records stay as they are, mend the cause and run again"
-        )
-        return ApplyFailed(msg, list(reading.errors), run=run, drift=drift)
 
     # ------------------------------------------------------------------------------------------------------- state
 
@@ -434,35 +356,3 @@ def _check_fresh(plan: Plan, op: Operation) -> None:
     if state.serial and plan.lineage != state.lineage:
         msg = f"{op.ref}: the plan was made for another stack of this name, expected the same lineage; plan again"
         raise StalePlanError(msg, ref=str(op.ref))
-
-
-def _observed(snapshot: Snapshot, reading: Reading) -> dict[str, Record | None]:
-    found: dict[str, Record | None] = {}
-    for record in reading.gone:
-        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
-            found[record.address] = None
-    for record in reading.seen:
-        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
-            found[record.address] = record
-    return found
-
-
-def _edges(op: Operation, record: Record) -> Record:
-    """Take edges to what a refresh found gone out of a record that it read."""
-    current = op.ledger.current(record.address)
-    return record if current is None else attrs.evolve(record, dependencies=current.dependencies)
-
-
-def _still(before: Snapshot, reading: Reading) -> list[Record]:
-    read = {step.address for step in reading.steps}
-    seen = {record.uid for record in (*reading.seen, *reading.gone)}
-    return [
-        record
-        for record in before.records.values()
-        if record.observed is not None and record.uid not in seen and record.address in read
-    ]
-
-
-def _no_ledger() -> Any:
-    """Reads make nothing durable."""
-    return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iaclib.errors import DeclarationError
@@ -73,5 +72,7 @@ def is_within(address: str, ancestor: str) -> bool:
 
 def near(name: str, known: Iterable[str]) -> str:
     """Give a hint such as ``did you mean 'cidr_block'?``, or an empty string."""
+    from difflib import get_close_matches
+
     matches = get_close_matches(name, list(known), n=3, cutoff=0.6)
     return f"did you mean {' or '.join(map(repr, matches))}?" if matches else ""

@@ -7,8 +7,8 @@ this module. Knows nothing of scopes or of how values are found.
 
 from __future__ import annotations
 
-import inspect
-import secrets
+import os
+import types
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from iaclib.model.addresses import StackRef
 
 #: Digests of secrets are keyed by the process, so that they can't be searched for the value.
-_SECRET_KEY: Final = secrets.token_bytes(32)
+_SECRET_KEY: Final = os.urandom(32)
 
 
 class Expr:
@@ -313,7 +313,7 @@ def value_key(value: Any) -> bytes:
 def function_key(function: Any) -> bytes | None:
     """Digest a function by module, name, code, defaults and closure; None if it is opaque."""
     code = getattr(function, "__code__", None)
-    if code is None or not inspect.isfunction(function):
+    if code is None or not isinstance(function, types.FunctionType):
         return None
     cells: list[Any] = [function.__defaults__ or (), function.__kwdefaults__ or {}]
     try:
@@ -332,7 +332,7 @@ def function_key(function: Any) -> bytes | None:
 def _hash_code(hasher: blake2b, code: Any) -> None:
     hasher.update(code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
     for constant in code.co_consts:
-        if inspect.iscode(constant):
+        if isinstance(constant, types.CodeType):
             _hash_code(hasher, constant)
         else:  # a frozenset prints in an order that differs between processes
             shown = sorted(map(repr, constant)) if isinstance(constant, frozenset) else repr(constant)

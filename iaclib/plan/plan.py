@@ -21,7 +21,6 @@ from iaclib.plan.diff import differences, leaves
 from iaclib.plan.facts import Facts, view
 from iaclib.plan.node import Node
 from iaclib.plan.resolve import Lookup, Naming, check_resolved, final_inputs
-from iaclib.plan.text import render
 from iaclib.plan.verdict import evaluate, kept_key, unique_keys
 
 if TYPE_CHECKING:
@@ -157,6 +156,8 @@ class Plan:
         return self._digest
 
     def __str__(self) -> str:
+        from iaclib.plan.text import render  # not every plan is read by a person
+
         return render(self)
 
     def __repr__(self) -> str:

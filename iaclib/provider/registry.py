@@ -8,7 +8,6 @@ read only for names that it does not have.
 from __future__ import annotations
 
 import importlib
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import UnknownProviderError
@@ -27,6 +26,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "iaclib.keyrings": {},
 }
 
+_CLASS = type  # `type` is what a resource is of, below
 _handlers: dict[str, tuple[Any, str]] = {}  # type -> (handler class or instance, "module:qualname")
 
 
@@ -65,7 +65,7 @@ def own_handler(type: str) -> Handler[Any] | None:
     if found is None:
         return None
     handler, defined_by = found
-    if inspect.isclass(handler):
+    if isinstance(handler, _CLASS):
         handler = handler()
         _handlers[type] = (handler, defined_by)
     return handler  # type: ignore[no-any-return]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -34,13 +32,11 @@ class Holder:
     @classmethod
     def here(cls, operation: str, since: float) -> Holder:
         """Describe this process."""
-        return cls(
-            _user(), socket.gethostname(), boot_id(), os.getpid(), process_start(os.getpid()) or "", operation, since
-        )
+        return cls(_user(), _host(), boot_id(), os.getpid(), process_start(os.getpid()) or "", operation, since)
 
     def is_gone(self) -> bool:
         """Tell whether the holding process surely ended: same host and boot, and no such process."""
-        if not self.boot_id or self.host != socket.gethostname() or self.boot_id != boot_id():
+        if not self.boot_id or self.host != _host() or self.boot_id != boot_id():
             return False
         start = process_start(self.pid)
         return start is None or (bool(self.process_start) and start != self.process_start)
@@ -49,8 +45,16 @@ class Holder:
         return f"{self.user}@{self.host} (pid {self.pid}, {self.operation})"
 
 
+def _host() -> str:
+    import socket
+
+    return socket.gethostname()
+
+
 def _user() -> str:
     try:
+        import getpass
+
         return getpass.getuser()
     except (OSError, KeyError):  # no such uid in the user database, as in containers
         return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"

@@ -1,0 +1,144 @@
+"""Looking at what exists: reading it, recording what was seen, telling the drift.
+
+Knows how readings meet state; which records to read is the caller's choice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.declare.registry import type_facts
+from iaclib.errors import ApplyFailed
+from iaclib.execute.stopping import Stop
+from iaclib.state.journal import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from iaclib.engine.drift import Drift
+    from iaclib.engine.refresh import Reading
+    from iaclib.engine.running import Operation
+    from iaclib.engine.settings import Settings
+    from iaclib.model.addresses import StackRef
+    from iaclib.state.journal import Entry
+    from iaclib.state.record import Record, Snapshot
+
+
+class Observer:
+    """Reads for one engine."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def read(
+        self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
+    ) -> Reading:
+        """Read what records stand for; within an operation under its lease and limits."""
+        from iaclib.engine.refresh import read_records
+        from iaclib.execute.executor import Calls
+        from iaclib.execute.limits import Limits
+
+        settings = self.settings
+        if op is not None:
+            calls, limits = op.calls, op.limits
+        else:
+            stop = Stop()
+            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, self.settings.emit)
+            limits = Limits(settings.parallelism, settings.clock)
+        try:
+            return read_records(
+                records,
+                settings.access,
+                calls,
+                limits,
+                facts=type_facts,
+                urn=ref.urn,
+                stack=str(ref),
+                now=settings.clock.now(),
+            )
+        finally:
+            if op is None:
+                calls.close()
+
+    def refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
+        """Read and record."""
+        reading = self.read(op.ref, op.ledger.state.freeze(), records, op)
+        op.steps.extend(reading.steps)
+        superseded = op.ledger.state.superseded
+        entries: list[Entry] = []
+        for record in reading.gone:
+            entries.extend(
+                [Ended(drop_superseded=record.uid)] if record.uid in superseded else op.ledger.drop(record.address)
+            )
+        entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
+        if entries:
+            op.ledger.commit(entries)
+        return reading
+
+    def write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:
+        """Write what a plan's refresh saw, before the plan is carried out."""
+        entries: list[Entry] = []
+        for address, record in observed.items():
+            if record is None and op.ledger.current(address) is not None:
+                entries.extend(op.ledger.drop(address))
+        entries.extend(
+            op.ledger.put(_edges(op, record))
+            for record in observed.values()
+            if record is not None and op.ledger.current(record.address) != record
+        )
+        if entries:
+            op.ledger.commit(entries)
+
+    def drift(self, ref: StackRef, before: Snapshot, reading: Reading, serial: int) -> Drift:
+        """Tell the drift in what was read."""
+        from iaclib.engine.drift import drift_of
+
+        return drift_of(reading, ref.urn, type_facts, serial, standing=_still(before, reading))
+
+    def unread(self, ref: StackRef, before: Snapshot, reading: Reading, op: Operation | None = None) -> ApplyFailed:
+        """Make the error for a reading in which something could not be read (rule 31)."""
+        run = None
+        if op is not None:
+            op.ledger.finish("failed", {})
+            run = op.run(ok=False, errors=reading.errors)
+        drift = self.drift(ref, before, reading, op.ledger.state.serial if op is not None else before.serial)
+        msg = (
+            f"{ref}: {len(reading.errors)} resources could not be read, expected to see them all; "
+            "their records stay as they are, mend the cause and run again"
+        )
+        return ApplyFailed(msg, list(reading.errors), run=run, drift=drift)
+
+
+def observed_by(reading: Reading, snapshot: Snapshot) -> dict[str, Record | None]:
+    """Give current records as a reading saw them, None for those that are gone."""
+    found: dict[str, Record | None] = {}
+    for record in reading.gone:
+        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
+            found[record.address] = None
+    for record in reading.seen:
+        if (current := snapshot.records.get(record.address)) is not None and current.uid == record.uid:
+            found[record.address] = record
+    return found
+
+
+def _edges(op: Operation, record: Record) -> Record:
+    """Take edges to what a refresh found gone out of a record that it read."""
+    current = op.ledger.current(record.address)
+    return record if current is None else attrs.evolve(record, dependencies=current.dependencies)
+
+
+def _still(before: Snapshot, reading: Reading) -> list[Record]:
+    read = {step.address for step in reading.steps}
+    seen = {record.uid for record in (*reading.seen, *reading.gone)}
+    return [
+        record
+        for record in before.records.values()
+        if record.observed is not None and record.uid not in seen and record.address in read
+    ]
+
+
+def _no_ledger() -> Any:
+    """Reads make nothing durable."""
+    return None
