@@ -30,9 +30,3 @@ def type_facts(type: str) -> TypeFacts | None:
     """Give the facts of a type whose class has been imported, or None."""
     found = _types.get(type)
     return None if found is None else found[1]
-
-
-def type_class(type: str) -> type | None:
-    """Give the class of a type, if it has been imported."""
-    found = _types.get(type)
-    return None if found is None else found[0]

@@ -7,17 +7,17 @@ nothing of plans: what to do about drift is the planner's to say.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from iaclib.errors import OperationError
 from iaclib.execute.calls import Job, Outcome
 from iaclib.execute.executor import Calls, outcomes
-from iaclib.execute.handlers import Access, timeout_of
+from iaclib.execute.handlers import Access
+from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.redact import redacted, secret_texts
-from iaclib.execute.retry import TIMEOUT
 from iaclib.execute.run import Step
 
 if TYPE_CHECKING:
@@ -57,53 +57,35 @@ def read_records(
     now: float,
 ) -> Reading:
     """Read records from the cloud, concurrently; many at once where a handler can."""
-    jobs: list[Job] = []
-    owners: list[Record] = []
+    made = Jobs(access, limits, facts, urn, stack)
+    owned: list[tuple[Record, Job]] = []
     many: dict[tuple[int, int], list[tuple[Record, Job]]] = defaultdict(list)
     for record in records:
-        handler, provider = access.of_record(record)
-        name, identity = (
-            (record.provider.name, record.provider.identity) if record.provider is not None else ("", ("", ""))
-        )
-        service = provider.service(record.type) if provider is not None else record.type
-        type_facts = facts(record.type)
-        job = Job(
-            "read",
-            "",
-            record.address,
-            urn(record.address),
-            stack,
-            handler,
-            provider,
-            limits.of(
-                (name, *identity, service), (provider.limits or {}).get(service) if provider is not None else None
-            ),
-            timeout=timeout_of("read", None, type_facts, TIMEOUT),
-            record=record,
-            id=record.id,
-            begun=now,
-        )
-        if getattr(handler, "read_many", None) is not None:
-            many[id(handler), id(provider)].append((record, job))
+        job = made.make(record, "read", record=record, id=record.id)
+        if getattr(job.handler, "read_many", None) is not None:
+            many[id(job.handler), id(job.provider)].append((record, job))
         else:
-            jobs.append(job)
-            owners.append(record)
-    shared = {}
-    for group in many.values():
-        first = group[0][1]
-        ids = [job.id for _, job in group]
-        jobs.append(attrs.evolve(first, action="read_many", before={"ids": ids}, record=None))
-        owners.append(group[0][0])
-        shared[len(jobs) - 1] = group
+            owned.append((record, job))
     found = _Found(facts)
-    for index, (job, outcome) in enumerate(outcomes(calls, jobs)):
-        if index not in shared:
-            found.add(owners[index], job, outcome)
-            continue
-        lives: Any = outcome.many if outcome.error is None else {}
-        for record, own in shared[index]:
-            found.add(record, own, Outcome(live=lives.get(record.id), error=outcome.error, seconds=outcome.seconds))
+    groups = {_together(group): group for group in many.values()}
+    for batch, outcome in outcomes(calls, list(groups)):
+        for record, job in groups[batch]:
+            live = outcome.many.get(record.id)
+            answered = outcome.error is None and outcome.fatal is None
+            if live is None and answered and now < job.begun + job.settle:
+                owned.append((record, job))  # made so lately that it may not be shown yet: ask for it alone
+            else:
+                found.add(record, job, attrs.evolve(outcome, live=live, many={}))
+    by_job = {job: record for record, job in owned}
+    for job, outcome in outcomes(calls, list(by_job)):
+        found.add(by_job[job], job, outcome)
     return Reading(found.seen, found.gone, found.errors, found.steps)
+
+
+def _together(group: Sequence[tuple[Record, Job]]) -> Job:
+    """Make the one job that reads a group."""
+    ids = [job.id for _, job in group]
+    return attrs.evolve(group[0][1], action="read_many", before={"ids": ids}, record=None)
 
 
 class _Found:

@@ -38,7 +38,7 @@ T = TypeVar("T")
 _NOT_READY = 30.0  # seconds that NotReadyError is retried for types that settle at once
 
 
-@attrs.define(slots=False)
+@attrs.define(slots=False, eq=False)
 class Job:
     """What a worker is to do.
 
@@ -89,7 +89,7 @@ class Outcome:
     Args:
         live: What exists now, or None.
         error: Why it failed, or None.
-        partial: With ``error``: something exists all the same.
+        repairable: With ``error`` and ``live``: an update can finish it.
         absent: For creates: it was looked for and is not there.
         undecided: Nobody knows; the intent stays.
         fatal: A BaseException out of the handler: as if the process was killed.
@@ -98,13 +98,17 @@ class Outcome:
 
     live: Live | None = None
     error: Exception | None = None
-    partial: bool = False
     repairable: bool = False
     absent: bool = False
     undecided: bool = False
     fatal: BaseException | None = None
     seconds: float = 0.0
     many: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether something exists although the call failed."""
+        return self.error is not None and self.live is not None
 
 
 @attrs.define(slots=False)
@@ -135,6 +139,7 @@ class _Call:
         self.job = job
         self.world = world
         self.clock = world.clock
+        self.unsure = False  # an earlier try failed in a way that may have left something
         self.started = world.clock.monotonic()
         self.deadline = self.started + job.timeout
         self.context: Context[Any] = Context(
@@ -173,6 +178,7 @@ class _Call:
                     self.job.limit.throttled(error.retry_after)
                 if not is_retryable(error, action) or self.world.stop.asked:
                     raise
+                self.unsure = self.unsure or not isinstance(error, REFUSALS)
                 wait = next(late if isinstance(error, DependencyViolationError) else soon)
                 if isinstance(error, ThrottledError) and error.retry_after:
                     wait = error.retry_after
@@ -226,7 +232,7 @@ class _Call:
                     f"{self.job.address}: {known} is not ready after {self.job.timeout:.0f} s, expected it to be; "
                     "look at it in the cloud, or raise timeouts"
                 )
-                return Outcome(live=live, error=OperationTimeoutError(msg), partial=True)
+                return Outcome(live=live, error=OperationTimeoutError(msg))
             self.clock.sleep(wait)
             seen = self.settled(lambda: self.job.handler.read(self.context, known))
             if seen is None:
@@ -248,12 +254,10 @@ class _Call:
             return self.ready(live)
         except PartialFailure as error:
             if getattr(error.live, "id", None):
-                return Outcome(
-                    live=checked(error.live, job.address), error=error, partial=True, repairable=error.repairable
-                )
+                return Outcome(live=checked(error.live, job.address), error=error, repairable=error.repairable)
             return self._after_failure(error)
         except REFUSALS as error:
-            return Outcome(error=error) if not job.noted.id else self._after_failure(error)
+            return self._after_failure(error) if job.noted.id or self.unsure else Outcome(error=error)
         except Exception as error:  # noqa: BLE001 - nobody knows what it left behind: look
             return self._after_failure(error)
 
@@ -265,7 +269,7 @@ class _Call:
             error.add_note(f"whether it was made could not be asked: {type(failure).__name__}")
             return Outcome(error=error, undecided=True)
         if live is not None:
-            return Outcome(live=live, error=error, partial=True)
+            return Outcome(live=live, error=error)
         return Outcome(error=error, absent=looked)
 
     def locate(self, *, resume: bool) -> tuple[Live | None, bool]:
@@ -295,7 +299,7 @@ class _Call:
             return self.ready(live)
         except PartialFailure as error:
             left = checked(error.live, job.address) if getattr(error.live, "id", None) else None
-            return Outcome(live=left, error=error, partial=left is not None)
+            return Outcome(live=left, error=error)
 
     def delete(self) -> Outcome:
         job = self.job
@@ -309,8 +313,7 @@ class _Call:
 
     def read(self) -> Outcome:
         job = self.job
-        live = self.attempt("read", lambda: job.handler.read(self.context, job.id))
-        return Outcome(live=None if live is None else checked(live, job.address))
+        return Outcome(live=self.settled(lambda: job.handler.read(self.context, job.id)))
 
     def read_many(self) -> Outcome:
         job, handler = self.job, self.job.handler

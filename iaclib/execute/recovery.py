@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Job, Outcome
+from iaclib.execute.calls import Outcome
 from iaclib.execute.events import Event
-from iaclib.execute.handlers import plain_inputs, timeout_of
+from iaclib.execute.handlers import plain_inputs
+from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.results import awaiting, inputs_digest
-from iaclib.execute.retry import TIMEOUT
 from iaclib.execute.run import Step
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
@@ -29,6 +29,7 @@ from iaclib.state.record import KeptToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from iaclib.execute.calls import Job
     from iaclib.execute.executor import Calls
     from iaclib.execute.handlers import Access
     from iaclib.execute.ledger import Ledger
@@ -63,11 +64,9 @@ class Recovery:
         emit: Callable[[Event], None],
     ) -> None:
         self.ledger = ledger
-        self.access = access
+        self.jobs = Jobs(access, limits, facts, urn, stack)
         self.calls = calls
-        self.limits = limits
         self.facts = facts
-        self.urn = urn
         self.stack = stack
         self.digest = digest
         self.emit = emit
@@ -108,32 +107,20 @@ class Recovery:
 
     def _job(self, intent: Intent) -> Job:
         record = intent.before or intent.record
-        handler, provider = self.access.of_record(intent.record)
-        facts = self.facts(record.type)
-        name, identity = (
-            (record.provider.name, record.provider.identity) if record.provider is not None else ("", ("", ""))
-        )
-        service = provider.service(record.type) if provider is not None else record.type
+        create = intent.action == "create"
+        handler, _ = self.jobs.access.of_record(intent.record)
         plain = plain_inputs(intent.record.inputs)
         by_identity = getattr(handler, "identity", None)
-        return Job(
+        return self.jobs.make(
+            intent.record,
             "decide",
             intent.step,
-            record.address,
-            self.urn(record.address),
-            self.stack,
-            handler,
-            provider,
-            self.limits.of(
-                (name, *identity, service), (provider.limits or {}).get(service) if provider is not None else None
-            ),
-            timeout=timeout_of(intent.action, intent.record.options.get("timeouts"), facts, TIMEOUT),
-            settle=facts.settle if facts is not None else 0.0,
+            timed=intent.action,
             token=intent.token,
-            record=None if intent.action == "create" else record,
+            record=None if create else record,
             id=record.id,
             inputs=plain,
-            begun=intent.begun,
+            begun=intent.begun if create else record.created,
             noted=Checkpoint(intent.id, intent.data),
             decides=intent.action,
             identity=by_identity(plain) if by_identity is not None and intent.absent else None,

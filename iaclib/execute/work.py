@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import ConflictError, OperationError, PlanDeviationError, PlanError, ProtectedResourceError
-from iaclib.execute.calls import Job, Outcome
-from iaclib.execute.handlers import plain_inputs, timeout_of
+from iaclib.execute.calls import Outcome
+from iaclib.execute.handlers import plain_inputs
+from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import before_update, written
 from iaclib.execute.results import Begun, Done, Failed, Resolver, awaiting, inputs_digest
-from iaclib.execute.retry import TIMEOUT
 from iaclib.execute.run import Step
 from iaclib.execute.steps import Kind, Task
 from iaclib.model.values import has_unknown
@@ -63,11 +63,9 @@ class Work:
         self.resolver = resolver
         self.ledger = ledger
         self.access = access
-        self.limits = limits
         self.clock = clock
+        self.jobs = Jobs(access, limits, resolver.facts, urn, stack)
         self.token = token
-        self.urn = urn
-        self.stack = stack
         self.digest = digest
         self.open: dict[str, Begun] = {}  # begun and not completed, by step id
         self._dissolved: set[str] = set()  # "may replace" that were decided against
@@ -176,48 +174,27 @@ class Work:
             defined_by=declared.defined_by,
         )
 
-    def _job(self, of: Record, action: str, step: str, **more: Any) -> Job:
-        handler, provider = self.access.of_record(of)
-        facts = self.resolver.facts(of.type)
-        timeouts = of.options.get("timeouts")
-        name = of.provider.name if of.provider is not None else ""
-        service = provider.service(of.type) if provider is not None else of.type
-        account, region = of.provider.identity if of.provider is not None else ("", "")
-        limit = self.limits.of(
-            (name, account, region, service), (provider.limits or {}).get(service) if provider is not None else None
-        )
-        return Job(
-            action,
-            step,
-            of.address,
-            self.urn(of.address),
-            self.stack,
-            handler,
-            provider,
-            limit,
-            timeout=timeout_of(action if action != "probe" else "create", timeouts, facts, TIMEOUT),
-            settle=facts.settle if facts is not None else 0.0,
-            begun=self.clock.now(),
-            guard=of,
-            **more,
-        )
-
     def _begin_create(
         self, task: Task, inputs: Mapping[str, Any], record: Record | None, *, replacing: bool
     ) -> Begun | Failed:
         node = _node(task)
-        token, begun = self.token(), 0.0
+        now = self.clock.now()
+        token, begun = self.token(), now
         kept = self.ledger.state.tokens.get(node.address)
         if kept is not None and hmac.compare_digest(kept.digest, inputs_digest(inputs, kept.token, self.digest)):
             token, begun = kept.token, kept.begun
-        new = self._as_declared(node, Record(node.address, "", "", uid=token, generation=node.generation), inputs)
+        new = self._as_declared(
+            node, Record(node.address, "", "", uid=token, generation=node.generation, created=now), inputs
+        )
         handler, _ = self.access.of_record(new)
         plain = plain_inputs(inputs)
         identity = None
         by_identity = getattr(handler, "identity", None)
         if by_identity is not None:  # also beside `find`: some clouds drop the tags of a create
             identity = by_identity(plain)
-        job = self._job(new, "create", self.token(), token=token, inputs=plain, identity=identity, record=new)
+        job = self.jobs.make(
+            new, "create", self.token(), begun=now, token=token, inputs=plain, identity=identity, record=new
+        )
         intent = Intent(
             job.step,
             "create",
@@ -225,7 +202,7 @@ class Work:
             new,
             replacing=replacing,
             supersedes=replacing and record is not None and bool(record.id),
-            begun=begun or job.begun,
+            begun=begun,
         )
         if identity is not None:
             probe = attrs.evolve(job, action="probe")
@@ -242,10 +219,11 @@ class Work:
         node = _node(task)
         new = self._as_declared(node, record, inputs)
         step = self.token()
-        job = self._job(
+        job = self.jobs.make(
             new,
             "update",
             step,
+            begun=self.clock.now(),
             token=self.token(),
             record=record,
             id=record.id,
@@ -281,10 +259,11 @@ class Work:
             return Done(self._gone(task, record), Step(task.address, "forget", id=record.id) if record.id else None)
         replacing = bool(node is not None and node.action.value == "replace")
         step = self.token()
-        job = self._job(
+        job = self.jobs.make(
             record,
             "delete",
             step,
+            begun=self.clock.now(),
             token=self.token(),
             record=record,
             id=record.id,

@@ -141,19 +141,17 @@ class Item(Expr):
 class Map(Expr):
     """A function of a value. ``tokens`` is the table of the collect, to check results."""
 
-    __slots__ = ("base", "function", "opaque", "tokens")
+    __slots__ = ("base", "function", "tokens")
 
     def __init__(self, base: Expr, function: Callable[[Any], Any], tokens: Any = None) -> None:
         super().__init__(base.depth + 1)
         self.base = base
         self.function = function
         self.tokens = tokens
-        self.opaque = False
 
     def _parts(self) -> Iterator[bytes]:
         yield self.base.key
         digest = function_key(self.function)
-        self.opaque = digest is None
         yield digest or f"object {id(self.function)}".encode()
 
     def children(self) -> tuple[Any, ...]:

@@ -78,6 +78,7 @@ def record_to(record: Record) -> dict[str, Any]:
         ("g", record.generation, 1),
         ("v", record.version, 1),
         ("m", record.defined_by, ""),
+        ("c", record.created, 0.0),
     )
     data.update([(key, value) for key, value, default in fields if value != default])
     return data
@@ -107,6 +108,7 @@ def record_from(data: dict[str, Any], providers: Providers) -> Record:
         get("g", 1),
         get("v", 1),
         get("m", ""),
+        get("c", 0.0),
     )
 
 

@@ -50,6 +50,8 @@ class Record:
         provider: Through what it is reached; None for types without provider.
         generation: How many objects lived at the address, this one included.
         version: Version of the type that wrote it.
+        created: When its create was begun, in seconds since the epoch: within
+            the type's settle time of it "not there" may be "not there yet".
         defined_by: ``module:qualname`` of a type that brings its own handler,
             to tell people what to import.
     """
@@ -71,6 +73,7 @@ class Record:
     generation: int = 1
     version: int = 1
     defined_by: str = ""
+    created: float = 0.0
 
 
 @attrs.frozen(slots=False)

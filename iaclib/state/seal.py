@@ -228,26 +228,35 @@ def _record(record: Record, kind: type, replace: Callable[[Any], Any]) -> Record
     return attrs.evolve(record, **changes) if changes else record
 
 
-def _seal_intent(intent: Intent, sealer: Sealer | None) -> Intent:
+def _intent(
+    intent: Intent, kind: type, on_record: Callable[[Record], Record], on_data: Callable[[Any, str, str], Any]
+) -> Intent:
     changes: dict[str, Any] = {}
-    if (record := seal_record(intent.record, sealer)) is not intent.record:
+    if (record := on_record(intent.record)) is not intent.record:
         changes["record"] = record
-    if intent.before is not None and (before := seal_record(intent.before, sealer)) is not intent.before:
+    if intent.before is not None and (before := on_record(intent.before)) is not intent.before:
         changes["before"] = before
-    if _holds(intent.data, Secret):
-        changes["data"] = _seal(intent.data, sealer, f":{intent.step}", intent.record.address)
+    if _holds(intent.data, kind):
+        changes["data"] = on_data(intent.data, f":{intent.step}", intent.record.address)
     return attrs.evolve(intent, **changes) if changes else intent
+
+
+def _seal_intent(intent: Intent, sealer: Sealer | None) -> Intent:
+    return _intent(
+        intent,
+        Secret,
+        lambda record: seal_record(record, sealer),
+        lambda data, bound, where: _seal(data, sealer, bound, where),
+    )
 
 
 def _open_intent(intent: Intent, sealer: Sealer | None) -> Intent:
-    changes: dict[str, Any] = {}
-    if (record := open_record(intent.record, sealer)) is not intent.record:
-        changes["record"] = record
-    if intent.before is not None and (before := open_record(intent.before, sealer)) is not intent.before:
-        changes["before"] = before
-    if _holds(intent.data, Sealed):
-        changes["data"] = _open(intent.data, sealer, f":{intent.step}", intent.record.address)
-    return attrs.evolve(intent, **changes) if changes else intent
+    return _intent(
+        intent,
+        Sealed,
+        lambda record: open_record(record, sealer),
+        lambda data, bound, where: _open(data, sealer, bound, where),
+    )
 
 
 def _holds(value: Any, kind: type) -> bool:

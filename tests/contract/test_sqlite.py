@@ -2,11 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -95,13 +97,22 @@ def test_missing_folder_is_named(tmp_path):
 
 
 @posix
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
-def test_read_only_folder_is_named(tmp_path):
+def test_read_only_folder_is_named():
     """A folder that can't be written to is an error that says so."""
-    tmp_path.chmod(0o500)
-    with pytest.raises(StateError, match="permissions"):
-        Sqlite(tmp_path / "s.db").acquire(REF, holder(), TTL)
-    tmp_path.chmod(0o700)
+    folder = Path(tempfile.mkdtemp())
+    backend = Sqlite(folder / "s.db")
+    root = os.geteuid() == 0  # root may write everywhere, so it steps down
+    try:
+        folder.chmod(0o555)
+        if root:
+            os.seteuid(65534)
+        with pytest.raises(StateError, match="permissions"):
+            backend.acquire(REF, holder(), TTL)
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
 
 
 def test_folder_in_the_files_place_is_named(tmp_path):

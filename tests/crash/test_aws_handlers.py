@@ -79,7 +79,8 @@ def agrees(engine, endpoint):
 
 @pytest.fixture(autouse=True)
 def _settled():
-    aws_cloud.settle_quickly()
+    with aws_cloud.settling_quickly():
+        yield
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -114,12 +116,16 @@ class Everything(iac.Stack):
         )
 
 
-def settle_quickly(seconds: float = 0.3) -> None:
-    """Let AWS types settle sooner: the emulated cloud is consistent at once."""
-    for name in HANDLERS:
-        facts = type_facts(name)
-        assert facts is not None
+@contextmanager
+def settling_quickly(seconds: float = 0.3) -> Iterator[None]:
+    """Let AWS types settle sooner while the block runs: the emulated cloud is consistent at once."""
+    known = [facts for name in HANDLERS if (facts := type_facts(name)) is not None]
+    usual = [facts.settle for facts in known]
+    for facts in known:
         object.__setattr__(facts, "settle", seconds)
+    yield
+    for facts, before in zip(known, usual, strict=True):
+        object.__setattr__(facts, "settle", before)
 
 
 def provider(endpoint: str) -> aws.Provider:
