@@ -1,0 +1,27 @@
+"""Runs the scenarios in this folder's data files, one by one and side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenario import World, has
+from scenario_file import read_scenarios
+
+SCENARIOS = read_scenarios(Path(__file__).parent)
+
+
+@pytest.mark.parametrize("parallelism", [0, 8], ids=["one by one", "parallel"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.id for scenario in SCENARIOS])
+def test_scenario(scenario, parallelism):
+    """It goes as the file says; one that is known to go wrong must do so."""
+    if scenario.requires and not has(scenario.requires):
+        pytest.skip(f"needs {scenario.requires}")
+    world = World(parallelism)
+    with world.engine:
+        if not scenario.known_wrong:
+            world.run(scenario)
+            return
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever goes wrong
+            world.run(scenario)
