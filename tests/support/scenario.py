@@ -143,9 +143,8 @@ class World:
         finally:
             assert not self.cloud.calls, f"a plan called {self.cloud.calls}"
             assert self.snapshot == before, "a plan changed the state"
-        assert str(plan) == str(again)
-        if before.lineage:
-            assert plan.digest == again.digest
+        if before.lineage:  # it is drawn at random for a stack that was never written
+            assert (str(plan), plan.digest) == (str(again), again.digest)
         self.cloud.reads.clear()
         return plan, None
 
