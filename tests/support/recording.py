@@ -321,8 +321,8 @@ def integrity(snapshot: Any, cloud: Cloud, left: Sequence[str] = ()) -> None:
         assert record.address == address
         for name in record.dependencies:
             assert name in snapshot.records, f"{address} depends on {name}, which is not recorded"
-        with_ = record.options.get("deleted_with")
-        assert with_ is None or _target(with_) in snapshot.records, f"{address} goes with {with_}, not recorded"
+        if with_ := record.options.get("deleted_with"):  # an address, and the uid of the object beside which it was made
+            assert with_[0] in snapshot.records, f"{address} goes with {with_[0]}, which is not recorded"
     uids = [record.uid for record in records]
     assert len(uids) == len(set(uids)), f"two records of one object: {uids}"
     ids = [(record.type, record.id) for record in records if record.id]
@@ -330,7 +330,3 @@ def integrity(snapshot: Any, cloud: Cloud, left: Sequence[str] = ()) -> None:
     for record in records:
         assert record.id or record.status == "awaiting_create", f"{record.address} has no id"
     assert orphans(snapshot, cloud) == sorted(left)
-
-
-def _target(followed: Any) -> str:
-    return followed["address"] if isinstance(followed, Mapping) else str(followed)
