@@ -292,8 +292,7 @@ class Other(iac.Resource, type="other:Other", handler=ThingHandler):
 
 
 KINDS: dict[str, type[iac.Resource]] = {
-    kind.__name__: kind
-    for kind in (Thing, Named, Pair, Auto, Plain, Keyed, Late, Document, Many, Everywhere, Other)
+    kind.__name__: kind for kind in (Thing, Named, Pair, Auto, Plain, Keyed, Late, Document, Many, Everywhere, Other)
 }
 
 
@@ -321,7 +320,9 @@ def integrity(snapshot: Any, cloud: Cloud, left: Sequence[str] = ()) -> None:
         assert record.address == address
         for name in record.dependencies:
             assert name in snapshot.records, f"{address} depends on {name}, which is not recorded"
-        if with_ := record.options.get("deleted_with"):  # an address, and the uid of the object beside which it was made
+        if with_ := record.options.get(
+            "deleted_with"
+        ):  # an address, and the uid of the object beside which it was made
             assert with_[0] in snapshot.records, f"{address} goes with {with_[0]}, which is not recorded"
     uids = [record.uid for record in records]
     assert len(uids) == len(set(uids)), f"two records of one object: {uids}"

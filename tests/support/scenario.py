@@ -104,7 +104,7 @@ class World:
         if operation is not None:
             try:
                 result = _OPERATIONS[operation](self, step[operation], plan)
-            except (Exception, Killed) as raised:
+            except (Exception, Killed) as raised:  # noqa: BLE001 - compared with what is expected
                 error = raised
         calls, reads = self.cloud.take(), sorted(self.cloud.reads)
         self._compare_error(step, error)
@@ -521,7 +521,9 @@ def _check_within(plan: Any, run: Any) -> None:
         allowed.setdefault(change.address, set()).update(_STEPS[change.action.value])
     for step in run.steps:
         if step.action == "adopt":  # where the program lets a create take over what it meets
-            allowed.setdefault(step.address, set()).update({"adopt", "update"} if "create" in allowed[step.address] else ())
+            allowed.setdefault(step.address, set()).update(
+                {"adopt", "update"} if "create" in allowed[step.address] else ()
+            )
     for step in run.steps:
         if step.action == "read" or step.skipped:
             continue

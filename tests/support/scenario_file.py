@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ import yaml
 
 #: What is done to the engine; one in a step.
 OPERATIONS = frozenset(
-    "apply plan destroy refresh drift recover taint untaint forget move import resolve reopen".split()
+    {"apply", "plan", "destroy", "refresh", "drift", "recover", "taint", "untaint", "forget", "move", "import"}
+    | {"resolve", "reopen"}
 )
 #: What happens before it.
 PREPARATIONS = frozenset({"program", "change", "cloud", "faults", "wait"})
 #: What has to come of it.
 EXPECTATIONS = frozenset(
-    "calls order never reads fails planned counts reasons steps records superseded intents left objects outputs "
-    "drifted again on_delete history ok".split()
+    {"calls", "order", "never", "reads", "fails", "planned", "counts", "reasons", "steps", "ok", "history", "records"}
+    | {"superseded", "intents", "left", "objects", "outputs", "drifted", "on_delete", "again"}
 )
 
 
@@ -121,8 +123,7 @@ def read_calls(text: str | Sequence[str] | None) -> list[Group]:
     if not text:
         return []
     groups: list[Group] = []
-    for part in str(text).split("->"):
-        part = part.strip()
+    for part in map(str.strip, str(text).split("->")):
         names = part[1:-1].split(",") if part.startswith("(") else [part]
         group: list[str] = []
         for name in names:
@@ -150,7 +151,7 @@ def check_order(made: Sequence[str], chain: Sequence[Group]) -> None:
         places.append(
             (min(made.index(name) for name in group), max(_last(made, name) for name in group)),
         )
-    for (_, before), (after, _) in zip(places, places[1:], strict=False):
+    for (_, before), (after, _) in pairwise(places):
         assert before < after, f"expected {chain}, made {list(made)}"
 
 
