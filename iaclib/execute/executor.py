@@ -345,7 +345,7 @@ class Executor:
         if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None:
             return
         action = task.node.action.value
-        if action == "same":
+        if action in ("same", "move"):
             return
         name = "delete" if task.kind is Kind.DELETE else "create" if action == "replace" else action
         self.steps.append(Step(task.address, name, replacing=action == "replace", skipped=why))
