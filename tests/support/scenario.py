@@ -7,11 +7,8 @@ empty second plan after a clean apply.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import attrs
 
 from iaclib import declare as iac
 from iaclib.backends import Memory
@@ -25,15 +22,6 @@ from scenario_program import Program
 from virtual import VirtualClock
 
 REF = "shop/dev"
-
-
-def has(feature: str) -> bool:
-    """Tell whether the engine has what a scenario needs, such as ``opts.aliases`` or ``plan.targets``."""
-    kind, _, name = feature.partition(".")
-    if kind == "opts":
-        return name in attrs.fields_dict(iac.Options)
-    found = getattr(Engine, kind, None)
-    return found is not None and (not name or name in inspect.signature(found).parameters)
 
 
 class World:
