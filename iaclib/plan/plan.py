@@ -220,7 +220,7 @@ class Plan:
                 what the node follows was replaced.
         """
         declared = node.declared
-        if declared is None or not node.alike:
+        if declared is None or (record.type != declared.type and not node.retyped):
             return node.action.value
         if declared.linked:
             trigger = triggered(record, trigger_of(declared, lookup)) if lookup is not None else False
