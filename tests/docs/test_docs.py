@@ -1,4 +1,4 @@
-"""Every Python block of the documentation's pages runs, and prints what the page shows.
+"""Every Python block of the README and of the documentation's pages runs, and prints what the page shows.
 
 The blocks of a page run in order and share one namespace. A ``text`` block
 right behind a Python block is what that block prints; ``...`` in it stands
@@ -18,9 +18,11 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(path.name for path in DOCS.glob("*.md"))
-PRINTED = "_printed"  # in the page's namespace: what the block above printed, None if no program is right above
+from iaclib.engine.engine import Engine
+
+PROJECT = Path(__file__).parents[2]
+PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+PRINTED = "_printed"  # in the page's namespace: what the program right above printed, if there is one
 
 _run = PythonEvaluator()
 
@@ -35,25 +37,27 @@ def run(example: Example) -> None:
 def compare(example: Example) -> str | None:
     """Compare a text block with what the program right above it printed."""
     printed = example.namespace.pop(PRINTED, None)
-    if printed is None:
+    if printed is None or OutputChecker().check_output(example.parsed, printed, ELLIPSIS):
         return None
-    shown = str(example.parsed)
-    if OutputChecker().check_output(shown, printed, ELLIPSIS):
-        return None
-    return f"the page shows\n\n{shown}\nbut the program prints\n\n{printed}"
+    return f"the page shows\n\n{example.parsed}\nbut the program prints\n\n{printed}"
 
 
 SYBIL = Sybil(parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare), SkipParser()])
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_runs(page, request, tmp_path, monkeypatch):
-    """What a page says happens, happens."""
-    document = SYBIL.parse(DOCS / page)
-    document.namespace["__name__"] = f"docs.{page}"
+    """What a page says happens, happens; pages that use AWS do so on an emulated one."""
+    document = SYBIL.parse(page)
+    document.namespace["__name__"] = f"docs.{page.name}"
     if "iaclib.aws" in document.text:
         monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("moto"))
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
     monkeypatch.chdir(tmp_path)
-    for example in document:
-        example.evaluate()
+    try:
+        for example in document:
+            example.evaluate()
+    finally:
+        for value in document.namespace.values():
+            if isinstance(value, Engine):
+                value.close()
