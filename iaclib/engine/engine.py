@@ -30,6 +30,8 @@ from iaclib.plan.facts import PlanOptions
 from iaclib.plan.graph import Graph
 from iaclib.plan.plan import Plan
 from iaclib.plan.planner import make_plan
+from iaclib.plan.policy import judge, named_policies, refuse_violations
+from iaclib.plan.remedy import remediated
 from iaclib.provider.registry import load_named
 from iaclib.state.backend import Backend
 
@@ -62,6 +64,8 @@ class Engine(Awaitable):
         parallelism: Steps that run at once, in threads; 0 runs them one by one
             in the caller's thread.
         keyring: Wraps the keys that seal secrets; None takes the backend's own.
+        policies: Functions under ``@iac.policy``, or names of the entry points
+            ``iaclib.policies``; asked in this order.
         on_event: Called with each Event, as it happens, from the caller's or a worker's thread.
         lease_ttl: How long others respect a run that fell silent.
         lease_wait: How long to wait for somebody else's run; 0 fails at once.
@@ -74,12 +78,14 @@ class Engine(Awaitable):
         providers: Sequence[Provider] = (),
         parallelism: int = 32,
         keyring: Any = None,
+        policies: Iterable[Callable[..., Any] | str] = (),
         on_event: Callable[[Event], None] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
         lease_wait: timedelta = timedelta(0),
         _clock: Clock | None = None,
         _token: Callable[[], str] = _token,
     ) -> None:
+        self._policies = named_policies(policies)
         self._backend = _open_backend(state)
         if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
             keyring = default()
@@ -136,11 +142,12 @@ class Engine(Awaitable):
 
         Raises:
             UndecidedError: An interrupted run must be decided first.
+            PlanError: Also where a policy fails.
             ApplyFailed: With ``refresh``: something could not be read.
         """
         options = PlanOptions(destroy, frozenset(replace))
         with collector_paused():
-            desired = collect(stack)
+            desired = self._collect(stack)
             snapshot = self.snapshot(desired.ref)
         ref = desired.ref
         check(ref, snapshot)
@@ -160,6 +167,9 @@ class Engine(Awaitable):
         lineage = snapshot.lineage or self._settings.token()
         return self._plan(desired, snapshot, lineage, observed, options)
 
+    def _collect(self, stack: Stack) -> Desired:
+        return remediated(collect(stack), self._policies)
+
     def _plan(
         self,
         desired: Desired,
@@ -170,7 +180,9 @@ class Engine(Awaitable):
     ) -> Plan:
         with collector_paused():
             facts = gather(desired, snapshot, lineage, self._settings.access, observed)
-            return make_plan(Graph(desired), snapshot, facts, options)
+            plan = make_plan(Graph(desired), snapshot, facts, options)
+        judge(plan, self._policies)
+        return plan
 
     def apply(
         self,
@@ -196,6 +208,7 @@ class Engine(Awaitable):
             ApplyFailed: At least one step failed; has ``.run``.
             ApplyCancelled: It was stopped; has ``.run``.
             StalePlanError: What the plan was made from has changed.
+            PolicyViolationError: A mandatory policy objects; nothing was called.
         """
         if isinstance(plan, Plan):
             if refresh or destroy or tuple(replace):
@@ -204,11 +217,13 @@ class Engine(Awaitable):
                     "give them to engine.plan"
                 )
                 raise TypeError(msg)
+            judge(plan, self._policies)  # another engine may have made it: the policies of both count
+            refuse_violations(plan)
             with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:
                 op.recover()
                 _check_fresh(plan, op)
                 return self._carry_out(op, plan, continue_on_error=continue_on_error)
-        desired = collect(plan)
+        desired = self._collect(plan)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
             return self._apply(
@@ -230,6 +245,7 @@ class Engine(Awaitable):
         return self._carry_out(op, plan, continue_on_error=continue_on_error)
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
+        refuse_violations(plan)
         op.ledger.state.lineage = plan.lineage
         if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
             map(has_secret, plan._desired.outputs.values())

@@ -21,8 +21,8 @@ from iaclib.errors import (
     UndecidedError,
 )
 from iaclib.execute.observe import checked
-from iaclib.execute.redact import secret_texts
 from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
+from iaclib.model.redact import secret_texts
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from iaclib.errors import IaclibError, OperationError
 from iaclib.execute.calls import Job, Outcome, World, perform
 from iaclib.execute.events import Event
 from iaclib.execute.pool import Pool
-from iaclib.execute.redact import redact_text, redacted
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.steps import Kind, StepGraph, Task
 from iaclib.execute.work import Work
+from iaclib.model.redact import redact_text, redacted
 from iaclib.state.journal import Noted
 
 if TYPE_CHECKING:

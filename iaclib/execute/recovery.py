@@ -18,9 +18,9 @@ from iaclib.execute.events import Event
 from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
-from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.results import awaiting, inputs_digest
 from iaclib.execute.run import Step
+from iaclib.model.redact import redacted, secret_texts
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
 from iaclib.state.journal import Ended

@@ -95,6 +95,7 @@ class Work:
             self._dissolved.add(task.address)
         else:
             self._check_protected(node)
+            self.resolver.check(node, "replace", inputs, record)
         return Done()
 
     def _check_protected(self, node: Node) -> None:
@@ -178,6 +179,7 @@ class Work:
         self, task: Task, inputs: Mapping[str, Any], record: Record | None, *, replacing: bool
     ) -> Begun | Failed:
         node = _node(task)
+        self.resolver.check(node, "replace" if replacing else "create", inputs, record)
         now = self.clock.now()
         token, begun = self.token(), now
         kept = self.ledger.state.tokens.get(node.address)
@@ -217,6 +219,7 @@ class Work:
 
     def _begin_update(self, task: Task, inputs: Mapping[str, Any], record: Record) -> Begun:
         node = _node(task)
+        self.resolver.check(node, "update", inputs, record)
         new = self._as_declared(node, record, inputs)
         step = self.token()
         job = self.jobs.make(

@@ -91,6 +91,7 @@ class _Planner:
             self._check_replace()
             for address in self.graph.order:
                 self.nodes[address] = self._node(address, self.desired.resources[address])
+            self._credit()
             declared = self.desired.resources
             self._remove({address: record for address, record in self.records.items() if address not in declared})
         replaced = any(node.action is Action.REPLACE for node in self.nodes.values())
@@ -198,6 +199,15 @@ class _Planner:
             if view(declared.facts).generated
             else node.inputs
         )
+
+    def _credit(self) -> None:
+        """Say which changes policies made."""
+        for address, fields in self.desired.remedies.items():
+            node = self.nodes[address]
+            fresh = node.action is Action.CREATE or node.forced
+            changed = [name for name in fields if fresh or name in node.verdict.changed or name in node.verdict.unknown]
+            if node.action is not Action.SAME and changed:
+                node.explain(", ".join(f"{name} by policy {fields[name]}" for name in changed))
 
     def _verdict(self, node: Node, declared: Declared, record: Record) -> Verdict:
         return evaluate(record, node.inputs, view(declared.facts), self.facts, declared.options.ignore_changes)

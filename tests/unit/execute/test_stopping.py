@@ -13,8 +13,8 @@ from iaclib import declare as iac
 from iaclib.engine.engine import Engine
 from iaclib.errors import ApplyCancelled, LeaseHeldError, LeaseLostError
 from iaclib.execute.limits import Limit
-from iaclib.execute.redact import redact_text, redacted
 from iaclib.execute.stopping import Stop
+from iaclib.model.redact import redact_text, redacted
 from iaclib.provider.registry import load_named
 from recording import Cloud, Now, Thing
 from virtual import VirtualClock
