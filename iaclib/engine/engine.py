@@ -21,6 +21,7 @@ from iaclib.engine.settings import Settings
 from iaclib.engine.vault import Vault
 from iaclib.errors import StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
+from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
 from iaclib.execute.stopping import Stop
 from iaclib.model.addresses import StackRef
@@ -66,7 +67,9 @@ class Engine(Awaitable):
         keyring: Wraps the keys that seal secrets; None takes the backend's own.
         policies: Functions under ``@iac.policy``, or names of the entry points
             ``iaclib.policies``; asked in this order.
-        on_event: Called with each Event, as it happens, from the caller's or a worker's thread.
+        on_event: Called with each Event, in order, from a thread of its own.
+            A slow one holds up nothing: an operation waits at most 5 seconds
+            for it at its end. What it raises is logged once, and harms nothing.
         lease_ttl: How long others respect a run that fell silent.
         lease_wait: How long to wait for somebody else's run; 0 fails at once.
     """
@@ -79,17 +82,17 @@ class Engine(Awaitable):
         parallelism: int = 32,
         keyring: Any = None,
         policies: Iterable[Callable[..., Any] | str] = (),
-        on_event: Callable[[Event], None] | None = None,
+        on_event: Callable[[Event], object] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
         lease_wait: timedelta = timedelta(0),
         _clock: Clock | None = None,
+        _grace: float = 30.0,
         _token: Callable[[], str] = _token,
     ) -> None:
         self._policies = named_policies(policies)
         self._backend = _open_backend(state)
         if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
             keyring = default()
-        self._emit = on_event or (lambda _event: None)
         self._settings = Settings(
             self._backend,
             keyring,
@@ -99,7 +102,8 @@ class Engine(Awaitable):
             parallelism,
             lease_ttl,
             lease_wait,
-            self._emit,
+            Delivery(on_event),
+            _grace,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []

@@ -37,7 +37,8 @@ class Observer:
     ) -> Reading:
         """Read what records stand for; within an operation under its lease and limits."""
         from iaclib.engine.refresh import read_records
-        from iaclib.execute.executor import Calls
+        from iaclib.execute.delivery import Reporter
+        from iaclib.execute.dispatch import Calls
         from iaclib.execute.limits import Limits
 
         settings = self.settings
@@ -45,7 +46,8 @@ class Observer:
             calls, limits = op.calls, op.limits
         else:
             stop = Stop()
-            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, self.settings.emit)
+            reporter = Reporter(settings.events, settings.clock, str(ref))
+            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, reporter, grace=settings.grace)
             limits = Limits(settings.parallelism, settings.clock)
         try:
             return read_records(
@@ -61,6 +63,7 @@ class Observer:
         finally:
             if op is None:
                 calls.close()
+                settings.events.flush()
 
     def refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
         """Read and record."""
@@ -75,6 +78,10 @@ class Observer:
         entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
         if entries:
             op.ledger.commit(entries)
+        if op.stop.asked and len(reading.steps) < len(records):
+            from iaclib.execute.executor import Result
+
+            op.end(Result([], [], unfinished=True), "reading what is recorded")
         return reading
 
     def write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:

@@ -13,7 +13,7 @@ import attrs
 
 from iaclib.errors import OperationError
 from iaclib.execute.calls import Job, Outcome
-from iaclib.execute.executor import Calls, outcomes
+from iaclib.execute.dispatch import Calls, outcomes
 from iaclib.execute.handlers import Access
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed

@@ -16,8 +16,9 @@ from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
-from iaclib.execute.events import Event
-from iaclib.execute.executor import Calls, Executor, Result
+from iaclib.execute.delivery import Reporter
+from iaclib.execute.dispatch import Calls
+from iaclib.execute.executor import Executor, Result
 from iaclib.execute.ledger import Ledger
 from iaclib.execute.limits import Limits
 from iaclib.execute.recovery import Recovery
@@ -69,8 +70,9 @@ class Operation:
         )
         self.limits = Limits(settings.parallelism, settings.clock)
         self.steps: list[Step] = []
-        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, settings.emit)
-        settings.emit(Event("run_started", str(ref), action=name))
+        self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
+        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions
 
@@ -91,7 +93,7 @@ class Operation:
             urn=self.ref.urn,
             stack=str(self.ref),
             digest=self.vault.digest,
-            emit=self.settings.emit,
+            reporter=self.reporter,
         )
         try:
             recovery.run()
@@ -127,8 +129,7 @@ class Operation:
             self.calls,
             self.stop,
             continue_on_error=continue_on_error,
-            stack=str(self.ref),
-            emit=self.settings.emit,
+            reporter=self.reporter,
         )
         try:
             result = executor.run()
@@ -176,16 +177,6 @@ class Operation:
                     counts[step.action] = counts.get(step.action, 0) + 1
             self.ledger.finish(status, counts, more)
         run = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
-        message = "; ".join(str(error) for error in result.errors)
-        self.settings.emit(
-            Event(
-                "run_finished",
-                str(self.ref),
-                action=self.name,
-                message=message,
-                seconds=self.settings.clock.monotonic() - self.began,
-            )
-        )
         if result.fatal is not None:
             raise result.fatal
         if cancelled:
@@ -213,23 +204,40 @@ class Operation:
 @contextmanager
 def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Iterator[Operation]:
     """Hold a stack, read its state, and give it back whatever happens."""
-    with (
-        stop.signals(),
-        held(
-            settings.backend,
-            ref,
-            name,
-            ttl=settings.lease_ttl,
-            wait=settings.lease_wait,
-            clock=settings.clock,
-            stop=stop,
-        ) as lease,
-    ):
-        vault = Vault(ref, settings.keyring)
-        snapshot = vault.open(settings.backend.load(ref))
-        check(ref, snapshot)
-        op = Operation(settings, ref, name, stop, lease, vault, snapshot)
-        try:
-            yield op
-        finally:
-            op.calls.close()
+    op: Operation | None = None
+    error: BaseException | None = None
+    try:
+        with (
+            stop.signals(),
+            held(
+                settings.backend,
+                ref,
+                name,
+                ttl=settings.lease_ttl,
+                wait=settings.lease_wait,
+                clock=settings.clock,
+                stop=stop,
+            ) as lease,
+        ):
+            vault = Vault(ref, settings.keyring)
+            snapshot = vault.open(settings.backend.load(ref))
+            check(ref, snapshot)
+            op = Operation(settings, ref, name, stop, lease, vault, snapshot)
+            try:
+                yield op
+            finally:
+                op.calls.close()
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:  # the stack is free by now: a listener may go on with it, and nobody waits while it is held
+        if op is not None:
+            _tell_end(op, error)
+        settings.events.flush()
+
+
+def _tell_end(op: Operation, error: BaseException | None) -> None:
+    # What others raise may hold anything, so it is told by its type only.
+    message = "" if error is None else str(error) if isinstance(error, IaclibError) else type(error).__name__
+    seconds = op.settings.clock.monotonic() - op.began
+    op.reporter.tell("run_finished", action=op.name, ok=error is None, message=message, seconds=seconds)
