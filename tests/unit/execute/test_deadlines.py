@@ -19,6 +19,7 @@ from iaclib.errors import (
     ThrottledError,
     UndecidedError,
 )
+from iaclib.execute import dispatch, limits
 from iaclib.execute.calls import Abandoned, Job, World, perform
 from iaclib.execute.limits import Limit
 from iaclib.execute.pool import Pool
@@ -29,6 +30,13 @@ from recording import Cloud, Now, Thing
 from virtual import VirtualClock
 
 SHORT = iac.Options(timeouts=iac.Timeouts(create=60, update=60, delete=60))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Look more often than people need."""
+    monkeypatch.setattr(dispatch, "_SLICE", 0.02)
+    monkeypatch.setattr(limits, "_LOOK", 0.02)
 
 
 @pytest.fixture

@@ -48,8 +48,9 @@ def test_the_first_signal_drains(cloud):
         assert engine.apply(Two("s")).ok
 
 
-def test_the_second_signal_aborts_and_leaves_intents(cloud):
-    """The call that hangs is left behind; the next run decides its intent."""
+@pytest.mark.parametrize("parallelism", [0, 8])
+def test_the_second_signal_aborts_and_leaves_intents(cloud, parallelism):
+    """The call that hangs is left behind, or interrupted in the main thread; the next run decides its intent."""
     hanging, go_on = threading.Event(), threading.Event()
 
     def hang():
@@ -65,7 +66,7 @@ def test_the_second_signal_aborts_and_leaves_intents(cloud):
 
     presser = threading.Thread(target=press)
     presser.start()
-    with Engine(state="memory:") as engine:
+    with Engine(state="memory:", parallelism=parallelism) as engine:
         with pytest.raises(ApplyCancelled):
             engine.apply(Two("s"))
         presser.join()
