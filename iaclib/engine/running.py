@@ -17,6 +17,7 @@ from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
 from iaclib.execute.delivery import Reporter
+from iaclib.execute.desk import Desk
 from iaclib.execute.dispatch import Calls
 from iaclib.execute.executor import Executor, Result
 from iaclib.execute.ledger import Ledger
@@ -111,7 +112,7 @@ class Operation:
         """
         graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
         resolver = PlanResolver(plan, self.ledger, graph.main)
-        work = Work(
+        desk = Desk(
             resolver,
             self.ledger,
             self.settings.access,
@@ -120,8 +121,9 @@ class Operation:
             token=self.settings.token,
             urn=self.ref.urn,
             stack=str(self.ref),
-            digest=self.vault.digest,
+            digest=lambda: self.vault.digest,
         )
+        work = Work(desk)
         executor = Executor(
             graph,
             work,

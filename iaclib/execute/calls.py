@@ -26,7 +26,7 @@ from iaclib.model.redact import secret_texts
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.events import Kind as EventKind
@@ -52,7 +52,7 @@ class Job:
 
     Args:
         action: "create", "update", "delete", "probe" (is the identity free?),
-            "read", "read_many", or "decide" (an interrupted create, update or delete).
+            "read", "read_many", "hook", or "decide" (an interrupted create, update or delete).
         inputs: For create and update: what to reach, secrets revealed.
         before: For update: what it starts from, secrets revealed.
         identity: For types that carry no token: the id that the inputs lead to.
@@ -62,6 +62,8 @@ class Job:
         guard: The record whose secrets must not show in messages.
         deadline: When it must be done, in monotonic seconds; set by its first call.
         abandoned: Whether it was given up, because its call hangs.
+        hooks: For "hook": functions of the program, called one after the other.
+        event: For "hook": what they are told.
     """
 
     action: str
@@ -85,6 +87,8 @@ class Job:
     noted: Checkpoint = attrs.field(factory=Checkpoint)
     decides: str = ""
     guard: Record | None = None
+    hooks: Sequence[Callable[[Any], None]] = ()
+    event: Any = None
     deadline: float = attrs.field(default=float("inf"), init=False)
     abandoned: bool = attrs.field(default=False, init=False)
 
@@ -100,7 +104,8 @@ class Outcome:
 
     Args:
         live: What exists now, or None.
-        error: Why it failed, or None.
+        error: Why it failed, or None; as it is told once it was redacted.
+        cause: The same as the handler raised it.
         repairable: With ``error`` and ``live``: an update can finish it.
         absent: For creates: it was looked for and is not there.
         undecided: Nobody knows; the intent stays.
@@ -110,6 +115,7 @@ class Outcome:
 
     live: Live | None = None
     error: Exception | None = None
+    cause: Exception | None = None
     repairable: bool = False
     absent: bool = False
     undecided: bool = False
@@ -142,6 +148,7 @@ def perform(job: Job, world: World) -> Outcome:
         outcome = Outcome(error=error)
     except BaseException as error:  # noqa: BLE001 - as a kill would, it leaves the intent
         outcome = Outcome(fatal=error)
+    outcome.cause = outcome.error
     outcome.seconds = world.clock.monotonic() - began
     return outcome
 
@@ -366,6 +373,14 @@ class _Call:
         identity = self.job.identity or ""
         return Outcome(live=self.attempt("read", lambda: self.job.handler.read(self.context, identity)))
 
+    def hook(self) -> Outcome:
+        self.begin()
+        for function in self.job.hooks:
+            if self.left_behind:
+                raise Abandoned
+            function(self.job.event)
+        return Outcome()
+
     def read(self) -> Outcome:
         job = self.job
         return Outcome(live=self.settled(lambda: job.handler.read(self.context, job.id)))
@@ -400,6 +415,7 @@ _ACTIONS: dict[str, Callable[[_Call], Outcome]] = {
     "create": _Call.create,
     "update": _Call.update,
     "delete": _Call.delete,
+    "hook": _Call.hook,
     "probe": _Call.probe,
     "read": _Call.read,
     "read_many": _Call.read_many,

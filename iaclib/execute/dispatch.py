@@ -150,7 +150,9 @@ class Calls:
             self._close(job)
             error = OperationTimeoutError(_hanging(job))
             seconds = now - job.deadline + job.timeout
-            found.append((owner, job, Outcome(error=error, undecided=job.action in _WRITES, seconds=seconds)))
+            found.append(
+                (owner, job, Outcome(error=error, cause=error, undecided=job.action in _WRITES, seconds=seconds))
+            )
         return found
 
     def close(self) -> None:
@@ -160,11 +162,13 @@ class Calls:
 
 
 def _hanging(job: Job) -> str:
-    lasting = job.action in _WRITES or job.action == "decide"
-    then = "it stays undecided, and the next run finds out what became of it" if lasting else "nothing was changed"
+    if job.action in _WRITES or job.action == "decide":
+        then = "it stays undecided, and the next run finds out what became of it"
+    else:
+        then = "nothing waits for it any more"
     return (
-        f"{job.address}: the handler's call still hangs, expected it to end within {job.timeout:.0f} s; {then}, "
-        "so look whether the cloud answers and run again"
+        f"{job.address}: its call still hangs, expected it to end within {job.timeout:.0f} s; {then}, "
+        "so look whether the other side answers and run again"
     )
 
 

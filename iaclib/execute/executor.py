@@ -82,6 +82,7 @@ class Executor:
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []
+        self._ids: dict[Task, str] = {}  # the ids of steps that were told to have started
         self._news: list[tuple[EventKind, dict[str, Any]]] = []  # told once what they speak of is durable
 
     def run(self) -> Result:
@@ -139,17 +140,10 @@ class Executor:
         for begun, job in jobs:
             if self.stop.lost is not None:
                 raise self.stop.lost
-            intent = begun.intent
-            if intent is None or not intent.absent:  # else it was told when its identity was looked for
-                replacing = intent is not None and intent.replacing
-                self.reporter.tell(
-                    "step_started",
-                    step=job.step,
-                    address=job.address,
-                    action=begun.action,
-                    id=job.id or None,
-                    replacing=replacing,
-                )
+            if job.step and self._ids.get(begun.task) != job.step:  # one step may take several jobs
+                self._ids[begun.task] = job.step
+                facts = {"step": job.step, "address": job.address, "action": begun.action, "id": job.id or None}
+                self.reporter.tell("step_started", **facts, replacing=_replacing(begun.task, begun.action))
             self.calls.start(begun, job)
 
     def _tell_news(self) -> None:
@@ -168,19 +162,27 @@ class Executor:
             return
         self._take(task, result)
 
-    def _take(self, task: Task, result: Begun | Done | Failed, step: str = "") -> None:
+    def _take(self, task: Task, result: Begun | Done | Failed) -> None:
         match result:
             case Begun():
+                self._entries.extend(result.settled)
+                for step in result.steps:
+                    self._report(task, step)
+                if self._stopping and not result.late:
+                    self.work.open.discard(task.address)  # what came before is done, but nothing new is started
+                    return
                 self._entries.extend(result.entries)
                 self._jobs.append((result, result.job))
             case Done():
                 self._entries.extend(result.entries)
                 if result.step is not None:
-                    self._report(result.step, step)
+                    self._report(task, result.step)
+                for step in result.more:
+                    self._report(task, step)
                 self._finish(task, ok=True)
             case Failed():
                 self._entries.extend(result.entries)
-                self._fail(task, result.error, done=result.step, halt=result.halt, step=step)
+                self._fail(task, result.error, step=result.step, halt=result.halt)
 
     def _complete(self, begun: Begun, job: Job, outcome: Outcome) -> None:
         if outcome.fatal is not None:
@@ -191,14 +193,11 @@ class Executor:
         if outcome.error is not None:
             outcome.error = self._told(job, begun.action, outcome.error)
         try:
-            result = self.work.complete(begun, outcome)
+            result = begun.then(outcome)
         except IaclibError as error:
-            self._fail(begun.task, error, halt=True, step=job.step)
+            self._fail(begun.task, error, halt=True)
             return
-        if isinstance(result, Begun) and self._stopping:  # its identity is free, but nothing new is started
-            self.work.open.pop(result.job.step, None)
-            return
-        self._take(begun.task, result, job.step)
+        self._take(begun.task, result)
 
     def _told(self, job: Job, action: str, error: Exception) -> Exception:
         if isinstance(error, OperationError):
@@ -215,30 +214,27 @@ class Executor:
             told.add_note(redact_text(note, secrets))
         return told
 
-    def _fail(
-        self, task: Task, error: Exception, *, done: Step | None = None, halt: bool = False, step: str = ""
-    ) -> None:
+    def _fail(self, task: Task, error: Exception, *, step: Step | None = None, halt: bool = False) -> None:
         self.errors.append(error)
         self._halted = self._halted or halt
         action = "delete" if task.kind is Kind.DELETE else (task.node.action.value if task.node is not None else "")
-        replacing = action == "replace"
-        self._report(
-            done or Step(task.address, "create" if replacing else action, replacing=replacing, error=error), step
-        )
+        if action == "replace":
+            action = "create"
+        self._report(task, step or Step(task.address, action, replacing=_replacing(task, action), error=error))
         self._finish(task, ok=False)
 
-    def _report(self, done: Step, step: str) -> None:
-        self.steps.append(done)
+    def _report(self, task: Task, step: Step) -> None:
+        self.steps.append(step)
         if self.reporter:
             facts = {
-                "step": step,
-                "address": done.address,
-                "action": done.action,
-                "message": str(done.error) if done.error is not None else "",
-                "ok": done.error is None,
-                "seconds": done.seconds,
-                "id": done.id,
-                "replacing": done.replacing,
+                "step": self._ids.get(task, ""),
+                "address": step.address,
+                "action": step.action,
+                "message": str(step.error) if step.error is not None else "",
+                "ok": step.error is None,
+                "seconds": step.seconds,
+                "id": step.id,
+                "replacing": step.replacing,
             }
             self._news.append(("step_finished", facts))
 
@@ -249,6 +245,7 @@ class Executor:
             task, ok = todo.pop()
             self._left -= 1
             self._finished.add(task)
+            self._ids.pop(task, None)
             if ok and task.kind is not Kind.DELETE and task.address:
                 self.work.settled(task)
             for other, needed in task.next:
@@ -267,20 +264,26 @@ class Executor:
 
     def _skip(self, task: Task, why: str) -> None:
         action = _action(task)
-        if not action or task.node is None:
+        if not action:
             return
-        replacing = task.node.action.value == "replace"
+        replacing = _replacing(task, action)
         self.steps.append(Step(task.address, action, replacing=replacing, skipped=why))
-        self._news.append(
-            ("step_skipped", {"address": task.address, "action": action, "message": why, "replacing": replacing})
-        )
+        if self.reporter:
+            facts = {"address": task.address, "action": action, "message": why, "replacing": replacing}
+            self._news.append(("step_skipped", facts))
 
     def _skip_rest(self) -> None:
         why = "because the run was stopped" if not self.errors else "because another step failed"
-        started = {begun.address for begun in self.work.open.values()}
+        started = self.work.open
         for task in self.graph.tasks:
             if task not in self._finished and task.address not in started:
                 self._skip(task, why)
+
+
+def _replacing(task: Task, action: str) -> bool:
+    """Tell whether what is done for a task is half of a replacement."""
+    replace = task.node is not None and task.node.action.value == "replace" and not task.superseded
+    return replace and action in {"create", "delete"}
 
 
 def _action(task: Task) -> str:

@@ -268,7 +268,6 @@ def _certain(plan: Plan, node: Node, action: str, inputs: Mapping[str, Any], rec
     """Make the change as it is now that it is certain."""
     now, declared = copy.copy(node), node.declared
     now.action, now.inputs, now.record, now.maybe, now.reason = Action(action), inputs, record, False, ""
-    if record is not None and declared is not None and record.type == declared.type:
-        ignored = declared.options.ignore_changes
-        now.verdict = evaluate(record, inputs, view(declared.facts), plan._facts, ignored)
+    if record is not None and declared is not None and now.alike:
+        now.verdict = evaluate(record, inputs, view(declared.facts), plan._facts, declared.options)
     return change_of(now, plan.ref.urn)

@@ -100,7 +100,7 @@ def test_a_create_that_hangs_is_left_behind_undecided(engine, cloud, hang):
     (error,) = caught.value.exceptions
     assert isinstance(error, OperationError)
     assert isinstance(error.cause, OperationTimeoutError)
-    assert str(error).startswith("a: create failed: the handler's call still hangs, expected it to end within 60 s; it")
+    assert str(error).startswith("a: create failed: its call still hangs, expected it to end within 60 s; it")
     assert "the next run finds out what became of it" in str(error)
     assert [(step.address, step.skipped) for step in caught.value.run.steps] == [("a", ""), ("b", "because a failed")]
     assert [intent.record.address for intent in engine.snapshot("shop/dev").intents.values()] == ["a"]
@@ -199,7 +199,7 @@ def test_a_read_that_hangs_fails_and_changes_nothing(engine, cloud, clock, hang)
         engine.refresh("shop/dev")
     (error,) = caught.value.exceptions
     assert "a: read failed: " in str(error)
-    assert "nothing was changed" in str(error)
+    assert "nothing waits for it any more" in str(error)
     assert sorted(engine.snapshot("shop/dev").records) == ["a", "b"]
 
 
