@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from iaclib.execute.clock import Clock
     from iaclib.execute.delivery import Delivery
     from iaclib.execute.handlers import Access
+    from iaclib.plan.policy import Policy
     from iaclib.state.backend import Backend
 
 
@@ -34,3 +35,4 @@ class Settings:
     lease_wait: timedelta
     events: Delivery
     grace: float
+    policies: tuple[Policy, ...] = ()

@@ -78,7 +78,6 @@ class Executor:
         self.fatal: BaseException | None = None
         self._halted = False  # nothing new is started, whatever continue_on_error says
         self._ready: deque[Task] = deque(task for task in graph.tasks if not task.waiting)
-        self._left = len(graph.tasks)
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []
@@ -114,7 +113,8 @@ class Executor:
             raise self.stop.lost
         self._skip_rest()
         self._tell_news()
-        return Result(self.steps, self.errors, unfinished=self._left > 0 or self.stop.level > 1, fatal=self.fatal)
+        left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
+        return Result(self.steps, self.errors, unfinished=left or self.stop.level > 1, fatal=self.fatal)
 
     def counts(self) -> dict[str, int]:
         """Count completed steps by action."""
@@ -243,7 +243,6 @@ class Executor:
         todo = [(task, ok)]
         while todo:
             task, ok = todo.pop()
-            self._left -= 1
             self._finished.add(task)
             self._ids.pop(task, None)
             if ok and task.kind is not Kind.DELETE and task.address:
@@ -288,7 +287,9 @@ def _replacing(task: Task, action: str) -> bool:
 
 def _action(task: Task) -> str:
     """Name what a task does to its object, "" for nothing."""
-    if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None or task.node.action.value == "same":
+    if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None:
         return ""
     action = task.node.action.value
+    if action in {"same", "move"}:
+        return ""
     return "delete" if task.kind is Kind.DELETE else "create" if action == "replace" else action

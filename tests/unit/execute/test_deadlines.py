@@ -157,7 +157,7 @@ def test_what_a_call_says_after_it_was_left_behind_is_not_written(engine, cloud,
     assert [intent.id for intent in snapshot.intents.values()] == [None]
 
 
-def test_independent_steps_go_on_beside_a_call_that_hangs(cloud, clock, hang):
+def test_independent_steps_go_on_beside_a_call_that_hangs(clock, hang):
     """With continue_on_error; its thread and its place in the service's limit go to others."""
 
     class Narrow(Provider):
@@ -178,7 +178,6 @@ def test_independent_steps_go_on_beside_a_call_that_hangs(cloud, clock, hang):
     class One(iac.Resource, type="narrow:One", timeouts={"create": 60}):
         pass
 
-    cloud.before["C a"] = hang
     with Engine(state="memory:", _clock=clock, _grace=0.0, parallelism=1, providers=[Narrow()]) as engine:
         with pytest.raises(ApplyFailed) as caught:
             engine.apply(stack(lambda: (One("a"), One("b"))), continue_on_error=True)
