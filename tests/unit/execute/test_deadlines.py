@@ -169,7 +169,8 @@ def test_independent_steps_go_on_beside_a_call_that_hangs(clock, hang):
 
     class Handler:
         def create(self, ctx, inputs):
-            cloud.note(f"C {ctx.address}")
+            if ctx.address == "a":
+                hang()
             return Live(ctx.address)
 
         def delete(self, ctx, id):
