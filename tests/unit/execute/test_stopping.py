@@ -48,9 +48,8 @@ def test_the_first_signal_drains(cloud):
         assert engine.apply(Two("s")).ok
 
 
-@pytest.mark.parametrize("parallelism", [0, 8])
-def test_the_second_signal_aborts_and_leaves_intents(cloud, parallelism):
-    """The call that hangs is left behind, or interrupted in the main thread; the next run decides its intent."""
+def test_the_second_signal_aborts_and_leaves_intents(cloud):
+    """The call that hangs is left behind; the next run decides its intent."""
     hanging, go_on = threading.Event(), threading.Event()
 
     def hang():
@@ -66,7 +65,7 @@ def test_the_second_signal_aborts_and_leaves_intents(cloud, parallelism):
 
     presser = threading.Thread(target=press)
     presser.start()
-    with Engine(state="memory:", parallelism=parallelism) as engine:
+    with Engine(state="memory:") as engine:
         with pytest.raises(ApplyCancelled):
             engine.apply(Two("s"))
         presser.join()
@@ -75,6 +74,26 @@ def test_the_second_signal_aborts_and_leaves_intents(cloud, parallelism):
         cloud.after.clear()
         engine.apply(Two("s"))
         assert sorted(engine.snapshot("p/s").records) == ["a", "b"]
+    assert len(cloud.objects) == 2
+
+
+def test_the_second_signal_interrupts_a_call_in_the_main_thread(cloud):
+    """Without threads nothing can be left behind, so the handler itself is ended; the next run decides."""
+    went_on = []
+
+    def press_twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        went_on.append(True)
+
+    cloud.after["C a"] = press_twice
+    with Engine(state="memory:", parallelism=0) as engine:
+        with pytest.raises(ApplyCancelled):
+            engine.apply(Two("s"))
+        assert not went_on
+        assert [intent.record.address for intent in engine.snapshot("p/s").intents.values()] == ["a"]
+        cloud.after.clear()
+        assert engine.apply(Two("s")).ok
     assert len(cloud.objects) == 2
 
 
