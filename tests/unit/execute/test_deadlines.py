@@ -203,6 +203,28 @@ def test_a_read_that_hangs_fails_and_changes_nothing(engine, cloud, clock, hang)
     assert sorted(engine.snapshot("shop/dev").records) == ["a", "b"]
 
 
+def test_a_hook_that_hangs_fails_its_step(engine, cloud, hang):
+    """The program's own functions have a deadline too; before a create nothing was done yet."""
+    hooks = iac.Hooks(before_create=lambda _event: hang())
+    opts = iac.Options(hooks=(hooks,), timeouts=iac.Timeouts(create=60))
+    with pytest.raises(ApplyFailed) as caught:
+        engine.apply(stack(lambda: Thing("a", opts=opts)))
+    assert "a: before_create hook failed: its call still hangs" in str(caught.value)
+    assert not engine.snapshot("shop/dev").intents
+    assert cloud.calls == []
+
+
+def test_a_refresh_that_is_stopped_says_so(cloud):
+    """What was read is written, but the whole is not taken for done."""
+    with Engine(state="memory:", parallelism=1) as engine:
+        engine.apply(stack(lambda: (Thing("a"), Thing("b"))))
+        cloud.before["R a"] = engine.cancel
+        with pytest.raises(ApplyCancelled, match="reading what there is"):
+            engine.refresh("shop/dev")
+        cloud.before.clear()
+        assert not engine.refresh("shop/dev")
+
+
 def test_a_decision_that_hangs_leaves_the_intent(engine, cloud, clock, hang, monkeypatch):
     """Recovery says what it could not find out."""
     cloud.after["C a"] = hang

@@ -141,6 +141,19 @@ def test_a_create_that_looks_for_its_identity_first_starts_once(cloud):
     assert [event.kind for event in seen if event.address] == ["step_started", "step_finished"]
 
 
+def test_hooks_belong_to_their_step(cloud):
+    """It starts with its call, and is finished when the last hook is."""
+    order = []
+    hooks = iac.Hooks(before_create=lambda _: order.append("before"), after_create=lambda _: order.append("after"))
+    seen = []
+    with Engine(state="memory:", on_event=seen.append) as engine:
+        engine.apply(stack(lambda: Thing("a", opts=iac.Options(hooks=(hooks,)))))
+    started, finished = (event for event in seen if event.address)
+    assert (started.kind, finished.kind, finished.action) == ("step_started", "step_finished", "create")
+    assert started.step == finished.step != ""
+    assert order == ["before", "after"]
+
+
 def test_a_step_is_told_finished_when_that_is_durable(cloud):
     """A listener that asks the state finds what it was told."""
     found = []
