@@ -6,7 +6,7 @@ what to do in between.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,7 +30,8 @@ from iaclib.execute.steps import build_steps
 from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
-from iaclib.model.values import has_unknown
+from iaclib.model.values import has_secret, has_unknown
+from iaclib.plan.policy import refuse_violations
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
@@ -72,6 +73,7 @@ class Operation:
         )
         self.limits = Limits(settings.parallelism, settings.clock)
         self.steps: list[Step] = []
+        self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
         self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
         self.reporter.tell("run_started", action=name)
@@ -121,16 +123,29 @@ class Operation:
             self.steps.extend(recovery.steps)
 
     def apply(self, plan: Plan, *, continue_on_error: bool) -> Run:
-        """Carry out a plan that was made from this state.
+        """Carry out a plan that was made from this state, and end with it.
 
         Raises:
             ApplyFailed: A step failed.
             ApplyCancelled: A stop was asked for and something was left undone.
         """
+        result, resolver = self.carry_out(plan, continue_on_error=continue_on_error)
+        complete = not result.errors and not result.unfinished
+        return self.end(result, "", resolver, self._exports(plan, resolver, complete=complete))
+
+    def carry_out(self, plan: Plan, *, continue_on_error: bool = False) -> tuple[Result, PlanResolver]:
+        """Carry out a plan that was made from this state; give what was done.
+
+        Raises:
+            PolicyViolationError: A mandatory policy objects; nothing was called.
+        """
+        refuse_violations(plan)
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
+        if _secretive(plan):
+            self.vault.check()
+        graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
             resolver,
@@ -163,9 +178,7 @@ class Operation:
             raise
         self.steps.extend(result.steps)
         resolver.pending.clear()
-        return self.end(
-            result, "", resolver, self._exports(plan, resolver, complete=not result.errors and not result.unfinished)
-        )
+        return result, resolver
 
     def move(self, pairs: Mapping[str, str]) -> None:
         """Give records other addresses (new -> old)."""
@@ -196,18 +209,10 @@ class Operation:
     ) -> Run:
         """Write how it ended and report it, as a Run or as the error that carries it."""
         result = result or Result([], [])
-        cancelled = self.stop.level > 0 and result.unfinished
-        status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
-        if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
-            counts: dict[str, int] = {}
-            for step in self.steps:
-                if step.error is None and not step.skipped and step.action != "read":
-                    counts[step.action] = counts.get(step.action, 0) + 1
-            self.ledger.finish(status, counts, more)
-        run = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
+        run = self.conclude(result, resolver, more)
         if result.fatal is not None:
             raise result.fatal
-        if cancelled:
+        if self._cancelled(result):
             left = sum(1 for step in self.steps if step.skipped)
             what = why or f"{left} more steps"
             msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
@@ -221,6 +226,22 @@ class Operation:
             raise ApplyFailed(msg, result.errors, run=run)
         return run
 
+    def _cancelled(self, result: Result) -> bool:
+        return self.stop.level > 0 and result.unfinished
+
+    def conclude(self, result: Result, resolver: PlanResolver | None = None, more: Sequence[Entry] = ()) -> Run:
+        """Write how it ended."""
+        cancelled = self._cancelled(result)
+        status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
+        if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
+            counts: dict[str, int] = {}
+            for step in self.steps:
+                if step.error is None and not step.skipped and step.action != "read":
+                    counts[step.action] = counts.get(step.action, 0) + 1
+            self.ledger.finish(status, counts, more)
+        self.ended = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
+        return self.ended
+
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
@@ -229,14 +250,29 @@ class Operation:
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 
+def _secretive(plan: Plan) -> bool:
+    """Tell whether carrying out a plan will want to keep secrets."""
+    return any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
+        map(has_secret, plan._desired.outputs.values())
+    )
+
+
 @contextmanager
-def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Iterator[Operation]:
-    """Hold a stack, read its state, and give it back whatever happens."""
+def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signals: bool = True) -> Iterator[Operation]:
+    """Hold a stack, read its state, and give it back whatever happens.
+
+    Args:
+        settings: The engine's.
+        ref: The stack.
+        name: What people call the operation.
+        stop: Asked between steps.
+        signals: Whether SIGINT and SIGTERM ask it to stop.
+    """
     op: Operation | None = None
     error: BaseException | None = None
     try:
         with (
-            stop.signals(),
+            stop.signals() if signals else nullcontext(),
             held(
                 settings.backend,
                 ref,
@@ -265,7 +301,12 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Itera
 
 
 def _tell_end(op: Operation, error: BaseException | None) -> None:
-    # What others raise may hold anything, so it is told by its type only.
-    message = "" if error is None else str(error) if isinstance(error, IaclibError) else type(error).__name__
+    if isinstance(error, IaclibError):
+        message = str(error)
+    elif error is not None:
+        message = type(error).__name__  # what others raise may hold anything
+    else:
+        message = "; ".join(map(str, op.ended.errors)) if op.ended is not None else ""
+    ok = error is None and (op.ended is None or op.ended.ok)
     seconds = op.settings.clock.monotonic() - op.began
-    op.reporter.tell("run_finished", action=op.name, ok=error is None, message=message, seconds=seconds)
+    op.reporter.tell("run_finished", action=op.name, ok=ok, message=message, seconds=seconds)

@@ -24,7 +24,7 @@ class Event:
     """One thing that happened in a run. Never holds a secret.
 
     A run begins with "run_started" and ends with "run_finished". "planned"
-    tells how many steps there are to do. A step begins with "step_started",
+    tells how many steps there are to do; in a session, for each thing ensured. A step begins with "step_started",
     may give "log" and "retry", and ends with "step_finished" once its outcome
     is durable; "step_skipped" stands for one that was not tried. "recovered"
     tells what became of a step of an interrupted run.

@@ -32,6 +32,8 @@ class Facts:
             gone; None altogether without a refresh.
         imports: address -> what a read showed of the object that its
             ``import_id`` names, None if there is none.
+        retyped: Addresses at which an alias meets a record whose type only
+            has another name now.
     """
 
     lineage: str = ""
@@ -41,6 +43,7 @@ class Facts:
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
+    retyped: frozenset[str] = frozenset()
 
 
 @attrs.frozen
@@ -55,6 +58,10 @@ class PlanOptions:
         exclude: Leave these as they are.
         dependents: Whether what stands on the targets is a target too.
         adopt: Whether creates that find their object existing take it over.
+        only: Operate on exactly these, which are declared or recorded; in a
+            session. None: see ``targets``.
+        superseded: The uids of the old halves to delete; None for those of all
+            addresses that are operated on.
         session: Whether the old half of a replacement waits for dependents
             that are not operated on.
     """
@@ -65,6 +72,8 @@ class PlanOptions:
     exclude: frozenset[str] = frozenset()
     dependents: bool = False
     adopt: bool = False
+    only: frozenset[str] | None = None
+    superseded: frozenset[str] | None = None
     session: bool = False
 
 

@@ -105,7 +105,7 @@ def _field(one: Policy, declared: Declared, name: Any, value: Any, desired: Desi
     except InvalidPropertyError as error:
         raise one.fault(declared.address, f"sets {error.message}") from None
     for ref in ref_nodes(lowered):
-        if ref.stack != desired.ref or ref.address not in desired.resources:
+        if ref.stack != desired.ref:
             raise one.fault(
                 declared.address, f"sets {name} to {ref.describe()}, expected an output of this stack's resources"
             )

@@ -205,6 +205,19 @@ def test_a_refused_run_is_told_to_end(cloud):
     assert not seen[1].ok
 
 
+def test_a_session_is_one_run(cloud):
+    """All its steps are told under one id; a failure that the program caught makes it no success."""
+    seen = []
+    with Engine(state="memory:", on_event=seen.append) as engine, engine.session("shop/dev") as session:
+        session.ensure(Thing("a"))
+        cloud.fail("C b", InvalidRequestError("no"))
+        with pytest.raises(ApplyFailed):
+            session.ensure(Thing("b"))
+    assert len({event.run for event in seen}) == 1
+    assert brief(seen)[0] == ("run_started", "", "session")
+    assert (seen[-1].kind, seen[-1].ok, seen[-1].message) == ("run_finished", False, "b: create failed: no")
+
+
 # ------------------------------------------------------------------------------------------------ listeners that misbehave
 
 

@@ -359,6 +359,43 @@ def test_changing_what_a_remedy_is_shown_changes_nothing(engine):
     assert plan.change("a").after == {"data": {"x": "1"}}
 
 
+def test_sessions_obey_policies(engine, cloud):
+    """Each `ensure` is mended and judged before its calls, what is deleted too; outputs pass through as ever."""
+
+    @policy(level="mandatory")
+    def keep(change):
+        return "stays" if change.action == "delete" else None
+
+    run = engine(small, keep, owned)
+    with run.session("shop/dev") as session:
+        with pytest.raises(PolicyViolationError, match="a: size 10 is more than 9"):
+            session.ensure(Thing("a", size=10))
+        assert cloud.calls == []
+        a = session.ensure(Thing("a", size=1))
+        session.ensure(Thing("b", link=a.id))
+        with pytest.raises(PolicyViolationError, match="b: stays"):
+            session.delete("b")
+    records = run.snapshot("shop/dev").records
+    assert records["a"].inputs == {"size": 1, "data": {"owner": "ops"}}
+    assert records["b"].inputs["link"] == records["a"].id
+
+
+def test_importing_and_destroying_programs_are_mended_too(engine, cloud):
+    """What is recorded by `import_` needs no update by the next apply on account of a remedy."""
+    seen = []
+
+    @policy(level="remediate")
+    def watch(declaration):
+        seen.append(declaration.address)
+
+    run = engine(watch)
+    program = stack(lambda: Thing("a", size=1))
+    run.apply(program)
+    run.forget("shop/dev", "a")
+    run.import_(program, {"a": "id-1"})
+    assert seen == ["a", "a"]
+
+
 class Elsewhere(iac.Stack, project="else"):
     def build(self):
         Elsewhere.output = Thing("far").id
