@@ -60,7 +60,7 @@ class Engine(Awaitable, Stewarding):
             slashes: relative, four: absolute) or ``memory:``, or a Backend.
         providers: Configured access to clouds; each serves the types of its name.
         parallelism: Steps that run at once, in threads; 0 runs them one by one
-            in the caller's thread.
+            in the caller's thread, where a call that hangs can't be left behind.
         keyring: Wraps the keys that seal secrets; None takes the backend's own.
         policies: Functions under ``@iac.policy``, or names of the entry points
             ``iaclib.policies``; asked in this order.
