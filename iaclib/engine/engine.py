@@ -19,7 +19,7 @@ from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.vault import Vault
-from iaclib.errors import StalePlanError, StateError, UndecidedError
+from iaclib.errors import DeclarationError, StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -421,6 +421,10 @@ def _options(
 def _ref(ref: Any) -> StackRef:
     if isinstance(ref, str | StackRef):
         return StackRef.parse(ref)
+    if isinstance(ref, type) or not hasattr(ref, "ref"):
+        what = f"the class {ref.__name__}" if isinstance(ref, type) else type(ref).__name__
+        msg = f"{what} is given, expected a stack; pass 'project/stack', or an instance such as Shop('prod')"
+        raise DeclarationError(msg)
     found = ref.ref
     return found() if callable(found) else found  # type: ignore[no-any-return]
 

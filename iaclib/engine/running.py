@@ -214,7 +214,7 @@ class Operation:
             raise result.fatal
         if self._cancelled(result):
             left = sum(1 for step in self.steps if step.skipped)
-            what = why or f"{left} more steps"
+            what = why or f"{left} more step{'' if left == 1 else 's'}"
             msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
             raise ApplyCancelled(msg, run=run)
         if result.errors:
