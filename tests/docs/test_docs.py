@@ -1,15 +1,17 @@
 """Every Python block of the README and of the documentation's pages runs, and prints what the page shows.
 
-The blocks of a page run in order and share one namespace. A ``text`` block
-right behind a Python block is what that block prints; ``...`` in it stands
-for anything. A block that can't run here is left out by sybil's
-``<!--- skip: next "reason" -->``.
+The blocks of a page run in order, in an empty folder, and share one
+namespace and environment. A ``text`` block right behind a Python block is
+what that block prints; ``...`` in it stands for anything. A ``toml`` block
+that begins with ``# name.toml`` is that file. A block that can't run here is
+left out by sybil's ``<!--- skip: next "reason" -->``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 from doctest import ELLIPSIS, OutputChecker
 from pathlib import Path
 
@@ -42,7 +44,15 @@ def compare(example: Example) -> str | None:
     return f"the page shows\n\n{example.parsed}\nbut the program prints\n\n{printed}"
 
 
-SYBIL = Sybil(parsers=[CodeBlockParser("python", run), CodeBlockParser("text", compare), SkipParser()])
+def write(example: Example) -> None:
+    """Write the file that a block shows, if it says which."""
+    first = str(example.parsed).partition("\n")[0].removeprefix("# ")
+    if first.endswith(".toml"):
+        Path(first).write_text(example.parsed)
+
+
+BLOCKS = {"python": run, "text": compare, "toml": write}
+SYBIL = Sybil(parsers=[*(CodeBlockParser(language, meant) for language, meant in BLOCKS.items()), SkipParser()])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -53,6 +63,7 @@ def test_page_runs(page, request, tmp_path, monkeypatch):
     if "iaclib.aws" in document.text:
         monkeypatch.setenv("AWS_ENDPOINT_URL", request.getfixturevalue("moto"))
         monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.chdir(tmp_path)
     try:
         for example in document:
