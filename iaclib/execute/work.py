@@ -69,9 +69,10 @@ class Work:
         """Find out whether something that may be replaced is, before anything is deleted for it."""
         node = _node(task)
         record = self.ledger.current(task.address)
-        inputs = self.resolver.inputs(node)
-        if record is not None and self.resolver.verdict(node, record, inputs) in ("same", "update"):
+        verdict = self.resolver.verdict(node, record, self.resolver.inputs(node)) if record is not None else ""
+        if verdict in ("same", "update"):
             self.desk.dissolved.add(task.address)
+            self.resolver.stays(node, updated=verdict == "update")
         else:
             self._check_protected(node)
             self.resolver.doomed(task.address)
