@@ -2,7 +2,8 @@
 
 An object that goes before its successor comes takes along those recorded
 dependents that are replaced in the same run: their old halves go even earlier.
-A worklist, so that long chains cost no stack.
+So do removed ones, also through others that stay, and take along theirs. A
+worklist, so that long chains cost no stack.
 """
 
 from __future__ import annotations
@@ -34,22 +35,31 @@ class Cascade:
         Raises:
             PlanError: A member insists on ``delete_before_replace=False``.
         """
-        queue = deque(
-            node for node in self.nodes.values() if node.delete_first and node.action in {Action.REPLACE, Action.DELETE}
+        queue = deque(  # with whether what stands on it has to go before it
+            (node, True)
+            for node in self.nodes.values()
+            if node.delete_first and node.action in {Action.REPLACE, *_REMOVED}
         )
         if not queue:
             return
         users = self._users()
+        passed: set[tuple[str, bool]] = set()
         while queue:
-            root = queue.popleft()
+            root, goes = queue.popleft()
             for node in users.get(root.address, ()):
-                if self._join(node, root):
-                    queue.append(node)
+                if node.action is Action.REPLACE and goes:
+                    if self._join(node, root):
+                        queue.append((node, True))
+                    continue
+                removed = node.action in _REMOVED
+                if (node.address, removed) not in passed:
+                    passed.add((node.address, removed))
+                    queue.append((node, removed))
 
     def _users(self) -> dict[str, list[Node]]:
         users: dict[str, list[Node]] = {}
         for node in self.nodes.values():
-            if node.action is Action.REPLACE and node.record is not None:
+            if node.record is not None:
                 for need in node.record.dependencies:
                     users.setdefault(need, []).append(node)
         return users
@@ -84,3 +94,6 @@ def _follows(node: Node, root: str) -> bool:
     if declared is None:
         return False
     return any(address == root for name in node.verdict.forcing for address, _ in refs(declared.inputs.get(name)))
+
+
+_REMOVED = frozenset({Action.DELETE, Action.FORGET})
