@@ -42,7 +42,7 @@ class Abandoned(BaseException):
     """Ends a worker that nobody waits for any more: it makes no further call, and nothing that it says is written."""
 
 
-_NO_PLACE = "{}: other calls to its service left it no turn within {:.0f} s, expected one; raise timeouts or limits"
+_NO_PLACE = "{}: other calls to its service left it no turn within {:g} s, expected one; raise timeouts or limits"
 _NOT_READY = 30.0  # seconds that NotReadyError is retried for types that settle at once
 
 
@@ -255,7 +255,7 @@ class _Call:
     def _out_of_time(self, error: Exception) -> Exception:
         if isinstance(error, DependencyViolationError):
             msg = (
-                f"{error}; still in use after {self.job.timeout:.0f} s: delete what holds it, raise timeouts.delete, "
+                f"{error}; still in use after {self.job.timeout:g} s: delete what holds it, raise timeouts.delete, "
                 "or set retain_on_delete to leave it in the cloud"
             )
             return DependencyViolationError(msg, **error.facts)
@@ -291,7 +291,7 @@ class _Call:
                 or self.world.stop.lost is not None
             ):
                 msg = (
-                    f"{self.job.address}: {known} is not ready after {self.job.timeout:.0f} s, expected it to be; "
+                    f"{self.job.address}: {known} is not ready after {self.job.timeout:g} s, expected it to be; "
                     "look at it in the cloud, or raise timeouts"
                 )
                 return Outcome(live=live, error=OperationTimeoutError(msg))

@@ -167,7 +167,7 @@ def _hanging(job: Job) -> str:
     else:
         then = "nothing waits for it any more"
     return (
-        f"{job.address}: its call still hangs, expected it to end within {job.timeout:.0f} s; {then}, "
+        f"{job.address}: its call still hangs, expected it to end within {job.timeout:g} s; {then}, "
         "so look whether the other side answers and run again"
     )
 
