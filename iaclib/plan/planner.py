@@ -81,6 +81,11 @@ class _Planner:
                 self.gone.append(records.pop(address))
             else:
                 records[address] = seen
+        lost = {record.address for record in self.gone}
+        for address, record in records.items() if lost else ():
+            if not lost.isdisjoint(record.dependencies):  # as the refresh will write it: what stays is to be written again
+                kept = tuple(name for name in record.dependencies if name not in lost)
+                records[address] = attrs.evolve(record, dependencies=kept)
         return records
 
     def plan(self) -> Plan:

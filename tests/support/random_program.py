@@ -1,0 +1,140 @@
+"""Programs as values: what the property tests declare, and what it must come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from faulty_cloud import KINDS
+from iaclib import declare as iac
+from iaclib.model.values import reveal
+
+NAMES = ("a", "b", "c", "d", "e", "f")
+#: What is made of another resource, by name.
+USES: Mapping[str, Callable[[Any], Any]] = {
+    "id": lambda it: it.id,
+    "out": lambda it: it.out,
+    "fixed": lambda it: it.fixed,
+    "text": lambda it: f"to {it.id}!",
+    "constant": lambda it: it.out.map(lambda _: "constant"),
+    "upper": lambda it: it.fixed.map(str.upper),
+}
+#: The same, over plain values.
+VALUES: Mapping[str, Callable[[Any, Any], Any]] = {
+    "id": lambda id, out: id,
+    "out": lambda id, out: out,
+    "fixed": lambda id, out: f"fixed-{id}",
+    "text": lambda id, out: f"to {id}!",
+    "constant": lambda id, out: "constant",
+    "upper": lambda id, out: f"FIXED-{id.upper()}",
+}
+
+
+@attrs.frozen
+class Use:
+    """A value made of another resource."""
+
+    of: str
+    how: str
+
+
+@attrs.frozen
+class Spec:
+    """One resource of a program."""
+
+    kind: str = "thing"
+    size: int = 1
+    hard: str | Use | None = None
+    link: str | Use | None = None
+    extra: str | Use | None = None  # goes into data, members and password of a thing
+    label: str = "one"
+    depends: frozenset[str] = frozenset()
+    protect: bool = False
+    delete_first: bool | None = None
+    ignore: bool = False  # ignore changes of ``link``
+    exported: bool = False
+
+    @property
+    def uses(self) -> set[str]:
+        """What it needs directly."""
+        return {value.of for value in (self.hard, self.link, self.extra) if isinstance(value, Use)} | self.depends
+
+
+def effective(order: tuple[str, ...], specs: Mapping[str, Spec]) -> dict[str, Spec]:
+    """Give what can be declared, in order: backward references only, no label twice."""
+    found: dict[str, Spec] = {}
+    labels: set[tuple[str, str]] = set()
+    for name in order:
+        spec = specs.get(name)
+        if spec is None:
+            continue
+
+        def seen(value: str | Use | None) -> str | Use | None:
+            return None if isinstance(value, Use) and value.of not in found else value
+
+        label = spec.label
+        if (spec.kind, label) in labels:
+            label = f"{label} of {name}"
+        labels.add((spec.kind, label))
+        found[name] = attrs.evolve(
+            spec,
+            hard=seen(spec.hard),
+            link=seen(spec.link),
+            extra=seen(spec.extra) if spec.kind == "thing" else None,
+            depends=spec.depends & found.keys(),
+            label=label,
+        )
+    return found
+
+
+def stack_of(program: Mapping[str, Spec]) -> iac.Stack:
+    """Make the stack that declares a program."""
+
+    def build(stack: Any) -> None:
+        made: dict[str, Any] = {}
+
+        def value(given: str | Use | None) -> Any:
+            return USES[given.how](made[given.of]) if isinstance(given, Use) else given
+
+        for name, spec in program.items():
+            options = iac.Options(
+                depends_on=[made[other] for other in sorted(spec.depends)],
+                protect=spec.protect,
+                delete_before_replace=spec.delete_first,
+                ignore_changes=("link",) if spec.ignore else (),
+            )
+            fields: dict[str, Any] = {"size": spec.size, "hard": value(spec.hard), "link": value(spec.link)}
+            if spec.kind == "thing" and spec.extra is not None:
+                extra = value(spec.extra)
+                fields |= {"data": {"key": extra, "other": "x"}, "members": ["x", extra], "password": extra}
+            if spec.kind in ("named", "link"):
+                fields["label"] = spec.label
+            made[name] = KINDS[spec.kind](name, opts=options, **fields)
+        stack.export(**{f"of_{name}": made[name].out for name, spec in program.items() if spec.exported})
+
+    return type("Machine", (iac.Stack,), {"build": build})("dev")  # type: ignore[no-any-return]
+
+
+def wanted_inputs(spec: Spec, records: Mapping[str, Any]) -> dict[str, Any]:
+    """Say which inputs an object must have, given the records of what it uses."""
+
+    def value(given: str | Use | None) -> Any:
+        if not isinstance(given, Use):
+            return given
+        record = records[given.of]
+        return VALUES[given.how](record.id, record.outputs["out"])
+
+    fields: dict[str, Any] = {"size": spec.size, "hard": value(spec.hard), "link": value(spec.link)}
+    if spec.kind == "thing" and spec.extra is not None:
+        extra = value(spec.extra)
+        fields |= {"data": {"key": extra, "other": "x"}, "members": ["x", extra], "password": extra}
+    if spec.kind in ("named", "link"):
+        fields["label"] = spec.label
+    return {name: item for name, item in fields.items() if item is not None}
+
+
+def plain(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Give inputs with secrets revealed."""
+    return reveal(dict(inputs))  # type: ignore[no-any-return]
