@@ -15,7 +15,15 @@ from iaclib.declare.registry import type_facts
 from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
-from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
+from iaclib.errors import (
+    ApplyCancelled,
+    ApplyFailed,
+    DeclarationError,
+    IaclibError,
+    PlanError,
+    StateError,
+    UndecidedError,
+)
 from iaclib.execute.events import Event
 from iaclib.execute.executor import Calls, Executor, Result
 from iaclib.execute.ledger import Ledger
@@ -202,6 +210,11 @@ class Operation:
             raise ApplyFailed(msg, result.errors, run=run)
         return run
 
+    def refused(self) -> None:
+        """Write that it ended, if a recovery or a refresh had written before it was refused."""
+        if self.ledger.run.ended is None and self.stop.lost is None:
+            self.ledger.finish("failed", {})
+
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
@@ -231,5 +244,8 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Itera
         op = Operation(settings, ref, name, stop, lease, vault, snapshot)
         try:
             yield op
+        except (DeclarationError, PlanError, UndecidedError):
+            op.refused()
+            raise
         finally:
             op.calls.close()

@@ -113,6 +113,7 @@ class Ledger:
             self.run = run
             self.commit(more)
             return
+        self.run = run
         self.commit([*more, Ran(run)])
 
     # ------------------------------------------------------------------------------------ keeping edges in order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from iaclib import declare as iac
+from iaclib.errors import ProtectedResourceError
 from recording import Thing
 
 
@@ -18,3 +19,16 @@ def test_a_refresh_within_a_plan_keeps_edges_to_what_is_made_again(world):
     world.engine.apply(world.plan(program, refresh=True))
     assert list(world.record("b").dependencies) == ["a"]
     world.settled(program)
+
+
+def test_the_history_tells_the_end_of_a_run_that_was_refused_after_its_refresh(world):
+    """What the refresh saw is written, and so is that nothing came of the run."""
+
+    def program(hard):
+        Thing("a", hard=hard, opts=iac.Options(protect=True))
+        Thing("b", size=1)
+
+    world.apply(lambda: program("one"))
+    world.cloud.objects.pop(world.record("b").id)
+    world.fails(lambda: program("two"), ProtectedResourceError, refresh=True)
+    assert [run.status for run in world.engine.history(world.ref)] == ["ok", "failed"]

@@ -31,7 +31,6 @@ from iaclib.errors import (
     PlanDeviationError,
     PlanError,
     StateConflictError,
-    StateError,
     ThrottledError,
     UndecidedError,
 )
@@ -143,6 +142,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = iter(range(1, 10**9))
         self.clock = VirtualClock()
         self.engine = self.new_engine()
+        self.torn: set[str] = set()  # runs that could not say how they ended
         self.errors: list[BaseException] = []  # of the last operation
         executor_module.deque = Shuffled  # type: ignore[attr-defined, misc]
         executor_module.Pool = Inline  # type: ignore[attr-defined, misc]
@@ -344,6 +344,7 @@ class Machine(RuleBasedStateMachine):
                     self.engine.apply(stack, continue_on_error=go_on, refresh=refresh, replace=replace)
                 ),
                 before,
+                refresh=refresh,
             )
         calls = self.cloud.take()
         if plan is None:
@@ -372,13 +373,26 @@ class Machine(RuleBasedStateMachine):
         if not before.intents:
             assert not self.cloud.take(), "reading changed something"
 
-    def attempt(self, function: Any, before: Any = None) -> bool:
+    def attempt(self, function: Any, before: Any = None, *, refresh: bool = False) -> bool:
         """Run an operation; tell whether it went well. Errors must have a reason."""
+        clean = self.tried(function, before, refresh=refresh)
+        running = {run.id for run in self.engine.history(REF) if run.status == "running"}
+        assert running <= self.torn, "the history says that a run goes on which has ended"
+        return clean
+
+    def tear(self) -> None:
+        """A run ended without being able to say so."""
+        self.revive()
+        self.torn.update(run.id for run in self.engine.history(REF) if run.status == "running")
+
+    def tried(self, function: Any, before: Any, *, refresh: bool) -> bool:
         self.errors = []
         try:
             function()
-        except (Killed, Interrupted):
-            self.revive()
+        except Interrupted:
+            pass
+        except Killed:
+            self.tear()
         except ApplyFailed as error:
             self.errors.extend(error.exceptions)
             for found in error.exceptions:
@@ -388,11 +402,10 @@ class Machine(RuleBasedStateMachine):
         except PlanError as error:
             assert before is not None, error
             self.check_refusal(error, before)
-            assert self.snapshot == before or before.intents, "a refused plan changed state"
+            assert self.snapshot == before or before.intents or refresh, "a refused plan changed state"
         except StateConflictError:
             assert self.backend.how == "answer lost"
-        except (OSError, StateError) as error:
-            assert self.backend.how in ("refused", "answer lost"), error
+            self.tear()
         else:
             return True
         return False
