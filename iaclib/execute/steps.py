@@ -81,11 +81,9 @@ def build_steps(
         superseded: Left over from earlier runs, to be deleted.
         freed: (address to create, address to delete first): they share a unique key.
     """
-    build = _Build(nodes, snapshot, superseded)
+    build = _Build(nodes, snapshot, superseded, freed)
     build.creates_and_updates()
     build.deletes()
-    for creates, deletes in freed:
-        build.free(creates, deletes)
     return build.finish()
 
 
@@ -94,8 +92,15 @@ def _acts(node: Node) -> bool:
 
 
 class _Build:
-    def __init__(self, nodes: Mapping[str, Node], snapshot: Snapshot, superseded: Sequence[Record]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        snapshot: Snapshot,
+        superseded: Sequence[Record],
+        freed: Iterable[tuple[str, str]],
+    ) -> None:
         self.nodes = nodes
+        self.freed = tuple(freed)
         self.records = snapshot.records
         self.superseded = superseded
         self.main: dict[str, Task] = {}
@@ -110,11 +115,13 @@ class _Build:
     def creates_and_updates(self) -> None:
         """Place each create and update after what it depends on (rule 1)."""
         gone = ("delete", "forget")
+        after_deletes = {creates for creates, _ in self.freed}
         for address, node in self.nodes.items():
             if node.action.value in gone:
                 continue
             upstream = [task for name in node.dependencies if (task := self.main.get(name)) is not None]
-            if node.delete_first or any(name in self.downstream for name in node.dependencies):
+            behind = node.delete_first or address in after_deletes
+            if behind or any(name in self.downstream for name in node.dependencies):
                 self.downstream.add(address)
             if not _acts(node):
                 if not upstream:
@@ -138,7 +145,7 @@ class _Build:
             action = node.action.value
             if action in ("delete", "forget") or (action == "replace" and record.id):
                 task = Task(Kind.DELETE, address, node, record)
-                task.early = action == "replace" and node.delete_first
+                task.early = node.delete_first
                 self.deleting.setdefault(address, []).append(task)
         for record in self.superseded:
             task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
@@ -161,6 +168,8 @@ class _Build:
             for task in tasks:
                 if task.early:
                     self._create_after(address, task)
+        for creates, deletes in self.freed:
+            self._free(creates, deletes)
 
     def _users(self) -> dict[str, list[str]]:
         """Give, for each address, the addresses whose recorded objects depend on it."""
@@ -230,20 +239,12 @@ class _Build:
                 if above is not None:
                     above.then(first)
 
-    def free(self, creates: str, deletes: str) -> None:
+    def _free(self, creates: str, deletes: str) -> None:
         """Delete one object before another is created that has its unique key (rule 2a)."""
         final = self.main.get(creates)
         for task in self.deleting.get(deletes, ()):
-            if final is None or task.superseded:
-                continue
-            if not task.early:
-                task.early = True
-                for index, (other, _needed) in enumerate(self.barrier.next):
-                    if other is task:
-                        del self.barrier.next[index]
-                        task.waiting -= 1
-                        break
-            task.then(final)
+            if final is not None and not task.superseded:
+                task.then(final)
 
     # -------------------------------------------------------------------------------------------------- finish
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iaclib import declare as iac
 from iaclib.errors import ProtectedResourceError
-from recording import Thing
+from recording import Named, Thing
 
 
 def test_a_refresh_within_a_plan_keeps_edges_to_what_is_made_again(world):
@@ -32,3 +32,35 @@ def test_the_history_tells_the_end_of_a_run_that_was_refused_after_its_refresh(w
     world.cloud.objects.pop(world.record("b").id)
     world.fails(lambda: program("two"), ProtectedResourceError, refresh=True)
     assert [run.status for run in world.engine.history(world.ref)] == ["ok", "failed"]
+
+
+def test_a_dependent_can_take_over_the_key_of_what_it_stood_on(world):
+    """Both old objects go first, the dependent's before the one that it stood on."""
+
+    def v1():
+        a = Named("a", label="one")
+        Named("b", label="two", hard="x", opts=iac.Options(depends_on=[a]))
+
+    def v2():
+        Named("b", label="one", hard="y", opts=iac.Options(delete_before_replace=True))
+
+    world.apply(v1)
+    assert world.apply(v2) == ["D b", "D a", "C b"]
+    world.settled(v2)
+
+
+def test_a_key_is_freed_together_with_what_stands_on_its_holder(world):
+    """What is removed with the holder goes before it; what stays is changed when the key's new owner is there."""
+
+    def v1():
+        a = Named("a", label="one")
+        Thing("gone", link=a.id)
+        Thing("stays", link=a.id)
+
+    def v2():
+        new = Named("new", label="one", opts=iac.Options(delete_before_replace=True))
+        Thing("stays", link=new.id)
+
+    world.apply(v1)
+    assert world.apply(v2) == ["D gone", "D a", "C new", "U stays"]
+    world.settled(v2)
