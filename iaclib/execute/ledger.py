@@ -141,13 +141,16 @@ class Ledger:
         """Give a superseded record, entries made but not yet committed included."""
         return self._leaving.get(uid) or self.state.superseded.get(uid)
 
-    def put(self, record: Record, step: str = "", **changes: Any) -> Ended:
-        """Make the entry that records an object."""
-        if changes.get("supersede") and (old := self.current(record.address)) is not None:
-            self._leaving[old.uid] = old
+    def put(self, record: Record, step: str = "", supersede: str | None = None) -> Ended:
+        """Make the entry that records an object; with ``supersede``, as the new half of a replacement."""
+        if supersede is not None and (old := self.current(record.address)) is not None:
+            if _is_same(old, record):
+                supersede = None  # the old object was gone, and its id now names the new one
+            else:
+                self._leaving[old.uid] = old
         self._pending[record.address] = record
         self._note(record)
-        return Ended(step=step, put=record, **changes)
+        return Ended(step=step, put=record, supersede=supersede)
 
     def drop(self, address: str, step: str = "") -> list[Ended]:
         """Make the entries that drop an object, and its name from what stays."""
@@ -164,3 +167,9 @@ class Ledger:
                     )
                 )
         return entries
+
+
+def _is_same(old: Record, new: Record) -> bool:
+    """Tell whether two records name one object."""
+    where = [None if record.provider is None else record.provider.identity for record in (old, new)]
+    return old.id == new.id and old.type == new.type and where[0] == where[1]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from iaclib import declare as iac
 from iaclib.errors import ProtectedResourceError
-from recording import Named, Thing
+from iaclib.provider.handler import Live
+from recording import Named, Now, Thing, ThingHandler
 
 
 def test_a_refresh_within_a_plan_keeps_edges_to_what_is_made_again(world):
@@ -64,3 +65,36 @@ def test_a_key_is_freed_together_with_what_stands_on_its_holder(world):
     world.apply(v1)
     assert world.apply(v2) == ["D gone", "D a", "C new", "U stays"]
     world.settled(v2)
+
+
+class PairHandler(ThingHandler):
+    """Carries no token: its label is its identity."""
+
+    find = None
+
+    def identity(self, inputs):
+        return f"pair-{inputs['label']}"
+
+    def create(self, ctx, inputs):
+        Now.cloud.note(f"C {ctx.address}")
+        id = self.identity(inputs)
+        Now.cloud.objects[id] = {"address": ctx.address, "token": "", "inputs": dict(inputs)}
+        return Live(id, {}, dict(inputs))
+
+
+class Pair(iac.Resource, type="found:Pair", handler=PairHandler):
+    label: iac.Input[str] = iac.field(replaces=True)
+    hard: iac.Input[str] = iac.field(default=None, replaces=True)
+
+
+def test_a_new_object_with_the_id_of_one_that_vanished_is_not_deleted_for_it(world):
+    """Create-first with an identity that stays works when the old object is gone; then nothing is left to delete."""
+
+    def program(hard):
+        Pair("a", label="x", hard=hard, opts=iac.Options(delete_before_replace=False))
+
+    world.apply(lambda: program("one"))
+    world.cloud.objects.clear()
+    assert world.apply(lambda: program("two")) == ["C a"]
+    assert world.cloud.objects.keys() == {"pair-x"}
+    world.settled(lambda: program("two"))

@@ -433,6 +433,9 @@ class Machine(RuleBasedStateMachine):
         """Whatever happened, it can be brought to a good end."""
         self.heal()
         self.revive()
+        for name, record in self.snapshot.records.items():
+            if record.options.get("protect"):
+                self.specs.setdefault(name, Spec())
         for number, name in enumerate(self.specs):
             self.specs[name] = attrs.evolve(
                 self.specs[name], protect=False, delete_first=None, label=f"last {number}"
