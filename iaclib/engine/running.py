@@ -24,6 +24,7 @@ from iaclib.errors import (
     StateError,
     UndecidedError,
 )
+from iaclib.execute.desk import Desk
 from iaclib.execute.events import Event
 from iaclib.execute.executor import Calls, Executor, Result
 from iaclib.execute.ledger import Ledger
@@ -117,7 +118,7 @@ class Operation:
         """
         graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
         resolver = PlanResolver(plan, self.ledger, graph.main)
-        work = Work(
+        desk = Desk(
             resolver,
             self.ledger,
             self.settings.access,
@@ -126,8 +127,9 @@ class Operation:
             token=self.settings.token,
             urn=self.ref.urn,
             stack=str(self.ref),
-            digest=self.vault.digest,
+            digest=lambda: self.vault.digest,
         )
+        work = Work(desk)
         executor = Executor(
             graph,
             work,

@@ -23,12 +23,12 @@ USES: Mapping[str, Callable[[Any], Any]] = {
 }
 #: The same, over plain values.
 VALUES: Mapping[str, Callable[[Any, Any], Any]] = {
-    "id": lambda id, out: id,
-    "out": lambda id, out: out,
-    "fixed": lambda id, out: f"fixed-{id}",
-    "text": lambda id, out: f"to {id}!",
-    "constant": lambda id, out: "constant",
-    "upper": lambda id, out: f"FIXED-{id.upper()}",
+    "id": lambda known, out: known,
+    "out": lambda known, out: out,
+    "fixed": lambda known, out: f"fixed-{known}",
+    "text": lambda known, out: f"to {known}!",
+    "constant": lambda known, out: "constant",
+    "upper": lambda known, out: f"FIXED-{known.upper()}",
 }
 
 
