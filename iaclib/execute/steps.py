@@ -110,15 +110,16 @@ class _Build:
         freed: Iterable[tuple[str, str]],
     ) -> None:
         self.nodes = nodes
-        self.freed = tuple(freed)
         self.records = snapshot.records
         self.superseded = superseded
+        self.freed = tuple(freed)
         self.main: dict[str, Task] = {}
         self.decides: dict[str, Task] = {}
         self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
         self.gates: dict[str, Task] = {}
         self.barrier = Task(Kind.GATE, "")
-        self.downstream: set[str] = set()
+        self.downstream: set[str] = set()  # what may have to wait for an early delete
+        self.unsure: dict[Task, list[Task]] = {}  # early delete -> downstream ones that are to let go of its object
         self.carried: list[Task] = []  # what stands for objects that go with another
 
     # ------------------------------------------------------------------------------------- creates and updates
@@ -126,13 +127,12 @@ class _Build:
     def creates_and_updates(self) -> None:
         """Place each create and update after what it depends on (rule 1)."""
         gone = ("delete", "forget")
-        after_deletes = {creates for creates, _ in self.freed}
+        waits = {creates for creates, _ in self.freed}
         for address, node in self.nodes.items():
             if node.action.value in gone:
                 continue
             upstream = [task for name in node.dependencies if (task := self.main.get(name)) is not None]
-            behind = node.delete_first or address in after_deletes
-            if behind or any(name in self.downstream for name in node.dependencies):
+            if node.delete_first or address in waits or any(name in self.downstream for name in node.dependencies):
                 self.downstream.add(address)
             if not _acts(node):
                 if not upstream:
@@ -182,6 +182,7 @@ class _Build:
                     self._create_after(address, task)
         for creates, deletes in self.freed:
             self._free(creates, deletes)
+        self._let_go()
 
     def _users(self) -> dict[str, list[str]]:
         """Give, for each address, the addresses whose recorded objects depend on it."""
@@ -247,9 +248,21 @@ class _Build:
             for other in self._goes(user, between):
                 other.then(task.stand)
             final = self.main.get(user)
+            if final is None:
+                continue
             # A user that stays must first let go of the object, unless it is itself waiting for the replacement.
-            if final is not None and (not task.early or user not in self.downstream):
+            if not task.early or user not in self.downstream:
                 final.then(task.stand)
+            elif not self.nodes[user].delete_first and task.address not in self.nodes[user].dependencies:
+                self.unsure.setdefault(task, []).append(final)
+
+    def _let_go(self) -> None:
+        """Let users go first that wait for some early delete, but not for that of what they are to let go of."""
+        for task, finals in self.unsure.items():
+            after = _after(task.stand)
+            for final in finals:
+                if final not in after:
+                    final.then(task.stand)
 
     def _create_after(self, address: str, task: Task) -> None:
         node, final = task.node, self.main.get(address)
@@ -324,4 +337,16 @@ def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
             if name not in seen:
                 seen.add(name)
                 todo.append(name)
+    return seen
+
+
+def _after(start: Task) -> set[Task]:
+    """Give all tasks that wait for one, directly or not."""
+    seen: set[Task] = set()
+    todo = [start]
+    while todo:
+        for task, _needed in todo.pop().next:
+            if task not in seen:
+                seen.add(task)
+                todo.append(task)
     return seen
