@@ -56,6 +56,8 @@ def recorded_options(declared: Declared, uid_of: Uids = _no_uid, trigger: Any = 
         kept["protect"] = True
     if options.retain_on_delete:
         kept["retain_on_delete"] = True
+    if options.import_id is not None:
+        kept["import_id"] = options.import_id
     if options.on_delete:
         kept["on_delete"] = plain(options.on_delete, f"{declared.address}: on_delete")  # as state will give it back
     if options.secret_outputs:
