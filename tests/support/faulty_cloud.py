@@ -8,7 +8,7 @@ would have refused and a correct engine never asks for.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -39,6 +39,7 @@ FAULTS: Mapping[str, Sequence[str]] = {
         "interrupt before", "interrupt after",
     ),
     "R": ("refused", "throttled"),
+    "H": ("refused", "foreign", "kill before", "interrupt before"),
 }  # fmt: skip
 
 
@@ -85,6 +86,7 @@ class Cloud:
         self.gone: set[str] = set()  # objects whose end the engine was not told of
         self.blurred = False  # something differs from what the engine was told
         self.dead = False
+        self.inside: Callable[[str], Sequence[str]] = lambda _id: ()  # ids of what goes with an object
         self._faults: dict[tuple[str, str], list[str]] = {}
         self._numbers = itertools.count(1)
 
@@ -109,6 +111,25 @@ class Cloud:
     def new_id(self) -> str:
         """Give an id that nothing had before."""
         return f"id-{next(self._numbers)}"
+
+    def appear(self, type_name: str, inputs: Mapping[str, Any]) -> str:
+        """Let somebody else make an object; give its id."""
+        id = f"Link-{inputs['label']}" if type_name == "Link" else self.new_id()
+        if id not in self.objects:
+            self.objects[id] = Held(type_name, "", "", dict(inputs))
+        return id
+
+    def remove(self, id: str, *, told: bool) -> None:
+        """Let an object end, and what is inside it; the engine need not be told."""
+        inside = self.inside(id)
+        if self.objects.pop(id, None) is None:
+            return
+        if not told:
+            self.gone.add(id)
+            self.blurred = True
+        for other in inside:
+            self.gone.add(other)
+            self.remove(other, told=told)
 
     def enter(self, operation: str, address: str) -> str:
         """Begin a call: give the fault that is to happen in it, "" for none."""
@@ -190,7 +211,7 @@ class Handler:
     def read(self, ctx: Any, id: str) -> Live | None:
         Now.cloud.enter("R", ctx.address)
         held = Now.cloud.objects.get(id)
-        if held is None:
+        if held is None or held.type != self.type:
             return None
         held.unready = max(0, held.unready - 1)
         return self.live(id)
@@ -222,9 +243,7 @@ class Handler:
         cloud = Now.cloud
         kind = cloud.enter("D", ctx.address)
         cloud.calls.append(Call("D", ctx.address, id, ctx.token))
-        if cloud.objects.pop(id, None) is not None and kind == "lost answer":
-            cloud.gone.add(id)
-            cloud.blurred = True
+        cloud.remove(id, told=kind != "lost answer")
         cloud.leave(kind)
 
     def live(self, id: str) -> Live:
