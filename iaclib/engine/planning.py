@@ -19,7 +19,7 @@ from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.engine.observer import Observer
@@ -40,6 +40,7 @@ class Planning:
         snapshot: What is recorded.
         options: What was asked for.
         op: The operation whose lease, threads and limits are used, if any.
+        known: Addresses beyond those declared that may be needed.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Planning:
         snapshot: Snapshot,
         options: PlanOptions,
         op: Operation | None = None,
+        known: Container[str] = (),
     ) -> None:
         self.settings = settings
         self.observer = observer
@@ -57,7 +59,7 @@ class Planning:
         self.options = options
         self.op = op
         self.recorded = snapshot
-        self.graph = Graph(desired)
+        self.graph = Graph(desired, known)
         self.pairs = {} if options.destroy else find_moves(desired, snapshot)
         self.snapshot = moved(snapshot, self.pairs)
         self.selection: Selection = select(self.graph, self.snapshot, options, self.pairs)
