@@ -243,7 +243,7 @@ class Decider:
             record = self.records.get(address)
             return record.uid if record is not None else None
         if node.action is Action.CREATE:
-            return "" if address in self.snapshot.records else None  # another object than any that was there
+            return ""  # another object than any that was there
         if node.action is Action.REPLACE:
             return None
         return node.record.uid if node.record is not None else None

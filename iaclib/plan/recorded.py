@@ -90,12 +90,14 @@ def beside(record: Record) -> str:
 
 
 def without(record: Record, address: str) -> Record:
-    """Give a record that no longer stands on, nor follows, an address."""
+    """Give a record that no longer stands on an address, nor goes with it.
+
+    What it was last replaced with is still known: whatever comes to that
+    address is another object.
+    """
     options = dict(record.options)
     if (other := options.get("deleted_with")) is not None and other[0] == address:
         del options["deleted_with"]
-    if address in (followed := options.get("replace_with") or {}):
-        options["replace_with"] = {name: uid for name, uid in followed.items() if name != address}
     dependencies = tuple(name for name in record.dependencies if name != address)
     return attrs.evolve(record, dependencies=dependencies, options=options)
 

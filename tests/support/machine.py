@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+import iaclib.execute.dispatch as dispatch_module
 import iaclib.execute.executor as executor_module
 from faulty_cloud import FAULTS, KINDS, Cloud, Interrupted, Killed, Now
 from iaclib.backends.memory import Memory
@@ -184,14 +185,14 @@ class Machine(RuleBasedStateMachine):
         self.acting: Mapping[str, Spec] = {}  # the program that an operation is about
         self.uids: Mapping[str, str] = {}  # of the objects there were when it began
         executor_module.deque = Shuffled  # type: ignore[attr-defined, misc]
-        executor_module.Pool = Inline  # type: ignore[attr-defined, misc]
+        dispatch_module.Pool = Inline  # type: ignore[attr-defined, misc]
 
     def teardown(self) -> None:
         try:
             self.settle()
         finally:
             executor_module.deque = deque  # type: ignore[attr-defined, misc]
-            executor_module.Pool = Pool  # type: ignore[attr-defined, misc]
+            dispatch_module.Pool = Pool  # type: ignore[attr-defined, misc]
 
     def new_engine(self) -> Engine:
         return Engine(
