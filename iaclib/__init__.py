@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from iaclib.declare import Component as Component
     from iaclib.declare import Input as Input
+    from iaclib.declare import Lookup as Lookup
     from iaclib.declare import Options as Options
     from iaclib.declare import Output as Output
     from iaclib.declare import Pattern as Pattern
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from iaclib.declare import json as json
     from iaclib.declare import output as output
     from iaclib.declare import secret as secret
+    from iaclib.declare import stack_output as stack_output
     from iaclib.engine.engine import Engine as Engine
     from iaclib.errors import PartialFailure as PartialFailure
     from iaclib.execute.run import Run as Run
@@ -43,6 +45,7 @@ _HOMES = {
     "Handler": "provider.handler",
     "Input": "declare",
     "Live": "provider.handler",
+    "Lookup": "declare",
     "Options": "declare",
     "Output": "declare",
     "PartialFailure": "errors",
@@ -61,6 +64,7 @@ _HOMES = {
     "json": "declare",
     "output": "declare",
     "secret": "declare",
+    "stack_output": "declare",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a sorted list of the table above

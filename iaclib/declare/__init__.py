@@ -5,8 +5,10 @@ nothing in the house may import ``iaclib`` itself.
 """
 
 from iaclib.declare.component import Component
+from iaclib.declare.lookup import Lookup
 from iaclib.declare.options import Options, Timeouts
 from iaclib.declare.resource import Resource
+from iaclib.declare.sources import stack_output
 from iaclib.declare.stack import Stack
 from iaclib.model.fields import Pattern, Range, computed, field
 from iaclib.model.outputs import Input, Output, gather, json, output, secret
@@ -15,6 +17,7 @@ from iaclib.model.values import Secret
 __all__ = [
     "Component",
     "Input",
+    "Lookup",
     "Options",
     "Output",
     "Pattern",
@@ -29,4 +32,5 @@ __all__ = [
     "json",
     "output",
     "secret",
+    "stack_output",
 ]

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 from iaclib.declare.component import check_assigned, note
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.resource import Resource
+from iaclib.declare.sources import Query, StackOutput
 from iaclib.declare.stack import Stack
 from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
 from iaclib.model.addresses import near
-from iaclib.model.outputs import ref_nodes
+from iaclib.model.expressions import Looked
+from iaclib.model.outputs import leaf_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from iaclib.declare.sources import Source
     from iaclib.model.scope import Collection
 
 
@@ -77,11 +80,15 @@ def _of_block(stack: Stack) -> Desired:
 
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
-    desired = Desired(collection.ref, dict(resources), dict(collection.outputs), dict(collection.components))
+    outputs = dict(collection.outputs)
+    sources = dict(collection.sources)
+    for source in collection.sources:
+        if isinstance(source, Query):
+            _check_refs(source.inputs, source.address, collection, sources)
     members: dict[str, list[str]] | None = None
     for declared in resources.values():
         if declared.has_expr:
-            _check_refs(declared.inputs, declared.address, collection)
+            _check_refs(declared.inputs, declared.address, collection, sources)
         waits = list(declared.options.depends_on)
         if collection.waits:
             parent = declared.parent
@@ -92,8 +99,8 @@ def _finish(collection: Collection) -> Desired:
             if members is None:
                 members = _members(resources)
             declared.depends_on = _targets(waits, declared, collection, members)
-    _check_refs(desired.outputs, str(collection.ref), collection)
-    return desired
+    _check_refs(outputs, str(collection.ref), collection, sources)
+    return Desired(collection.ref, dict(resources), outputs, dict(collection.components), sources=tuple(sources))
 
 
 def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
@@ -113,6 +120,9 @@ def _targets(
     found: dict[str, None] = {}
     for item in waits:
         own = item.__dict__
+        if "_iac_query" in own:
+            msg = f"{declared.address}: depends_on names the lookup {item!r}, which is read before anything is done, expected resources or components; drop it, in {declared.location}"
+            raise DeclarationError(msg)
         address = own["_iac"].address if isinstance(item, Resource) else own["_iac_address"]
         if own["_iac_ref"] != collection.ref or address not in collection.locations:
             msg = f"{declared.address}: depends_on names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
@@ -124,11 +134,33 @@ def _targets(
     return tuple(found)
 
 
-def _check_refs(value: Any, where: str, collection: Collection) -> None:
-    """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one."""
-    for node in ref_nodes(value):
+def _check_refs(value: Any, where: str, collection: Collection, sources: dict[Source, None]) -> None:
+    """Refuse outputs of what this collect doesn't have, such as those of an earlier one; note what is to be read."""
+    for node in leaf_nodes(value):
+        if isinstance(node, Looked):
+            _take(node, where, collection, sources)
+            continue
         declared = collection.resources.get(node.address)
         if declared is None:
             hint = near(node.address, collection.resources)
             msg = f"{where}: uses {node.describe()}, which this stack does not declare (an output of an earlier collect?), expected a declared resource{f' ({hint})' if hint else ''}; declare it in build()"
             raise DeclarationError(msg)
+
+
+def _take(node: Looked, where: str, collection: Collection, sources: dict[Source, None]) -> None:
+    """Take what was made outside of any stack into the one that uses it."""
+    source: Any = node.source
+    if source in sources:
+        return
+    if source.stack is not None:
+        what = f"stack {source.stack}" if source.stack != collection.ref else "an earlier collect"
+        msg = f"{where}: uses {node.describe()}, made in {what} at {source.location}, expected a lookup of this stack; make it in build()"
+        raise DeclarationError(msg)
+    if isinstance(source, StackOutput):
+        if source.ref == collection.ref:
+            msg = f"{where}: uses {node.describe()}, the output of this very stack, expected another's; use the value itself, not what {source.location} reads"
+            raise DeclarationError(msg)
+    else:
+        collection.claim(source.address, source.location)
+        _check_refs(source.inputs, source.address, collection, sources)
+    sources[source] = None

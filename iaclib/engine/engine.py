@@ -9,7 +9,7 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from iaclib.declare.collect import collect
 from iaclib.declare.desired import Desired
@@ -36,13 +36,19 @@ from iaclib.state.backend import Backend
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from iaclib.declare.lookup import Lookup
+    from iaclib.declare.resource import Resource
     from iaclib.declare.stack import Stack
     from iaclib.engine.drift import Drift
+    from iaclib.engine.lookups import Values
     from iaclib.engine.running import Operation
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
+    from iaclib.model.outputs import Output
     from iaclib.provider.base import Provider
     from iaclib.state.record import Record, RunSummary, Snapshot
+
+T = TypeVar("T")
 
 
 def _token() -> str:
@@ -169,7 +175,12 @@ class Engine(Awaitable):
         options: PlanOptions,
     ) -> Plan:
         with collector_paused():
-            facts = gather(desired, snapshot, lineage, self._settings.access, observed)
+            looked_up: dict[str, dict[str, Any]] = {}
+            if desired.sources and not options.destroy:
+                from iaclib.engine.lookups import look_up  # not every program looks something up
+
+                looked_up = look_up(self._settings, desired.sources, desired.ref)
+            facts = gather(desired, snapshot, lineage, self._settings.access, observed, looked_up)
             return make_plan(Graph(desired), snapshot, facts, options)
 
     def apply(
@@ -231,8 +242,10 @@ class Engine(Awaitable):
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
         op.ledger.state.lineage = plan.lineage
-        if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
-            map(has_secret, plan._desired.outputs.values())
+        if (
+            any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
+            or any(map(has_secret, plan._desired.outputs.values()))
+            or any(map(has_secret, plan.looked_up.values()))
         ):
             op.vault.check()
         if plan._observed:
@@ -295,6 +308,29 @@ class Engine(Awaitable):
         with self._operation(_ref(ref), "recover") as op:
             op.recover()
             return op.end()
+
+    @overload
+    def read(self, what: Output[T]) -> T: ...
+    @overload
+    def read(self, what: Lookup | Resource) -> Values: ...
+    def read(self, what: Any) -> Any:
+        """Read a lookup, or an output made of lookups and other stacks' outputs, to shape a program by it.
+
+        Args:
+            what: ``SomeType.get(...)`` or a Lookup, made outside of any stack,
+                ``stack_output(...)``, or an output made of these.
+
+        Returns:
+            For a lookup, its properties by attribute or key, secrets as
+            Secret; for an output the plain value, also of a secret.
+
+        Raises:
+            PlanError: There is no such object, stack or output.
+            OperationError: It could not be read.
+        """
+        from iaclib.engine.lookups import read
+
+        return read(self._settings, what)
 
     # ------------------------------------------------------------------------------------------------------- state
 

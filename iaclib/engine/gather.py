@@ -27,6 +27,7 @@ def gather(
     lineage: str,
     access: Access,
     observed: Mapping[str, Record | None] | None = None,
+    looked_up: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Facts:
     """Find out through which provider each resource is reached.
 
@@ -82,6 +83,7 @@ def gather(
         normalise=normalise if normalisers else None,
         identity=identity if identities else None,
         observed=observed,
+        looked_up=looked_up or {},
     )
 
 

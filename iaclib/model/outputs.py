@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Never, TypeAlias, TypeVar, Union
 from iaclib.errors import InvalidPropertyError, UnknownValueError
 from iaclib.model import scope, values
 from iaclib.model.addresses import StackRef
-from iaclib.model.evaluate import has_expr, is_secret, ref_nodes, refs, resolve
+from iaclib.model.evaluate import has_expr, is_secret, leaf_nodes, ref_nodes, refs, resolve
 from iaclib.model.expressions import (
     DictOf,
     Expr,
@@ -40,6 +40,7 @@ __all__ = [
     "has_expr",
     "is_secret",
     "json",
+    "leaf_nodes",
     "lower",
     "output",
     "ref_nodes",

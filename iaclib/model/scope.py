@@ -80,7 +80,7 @@ class Collection:
         salt: See ``TokenTable``.
     """
 
-    __slots__ = ("components", "locations", "outputs", "ref", "resources", "tokens", "waits")
+    __slots__ = ("components", "locations", "outputs", "ref", "resources", "sources", "tokens", "waits")
 
     def __init__(self, ref: StackRef, salt: str = "") -> None:
         self.ref = ref
@@ -89,6 +89,7 @@ class Collection:
         self.resources: dict[str, Any] = {}
         self.components: dict[str, Location] = {}
         self.outputs: dict[str, Any] = {}
+        self.sources: dict[Any, None] = {}  # lookups and other stacks' outputs, in order of declaration
         self.waits: dict[str, Any] = {}  # component -> what all within it depend on
 
     def claim(self, address: str, location: Location) -> None:

@@ -29,6 +29,8 @@ class Facts:
             objects whose inputs are their identity; else None.
         observed: address -> its record as a refresh saw it, None if it is
             gone; None altogether without a refresh.
+        looked_up: address -> field -> value of what is read beforehand:
+            lookups, and ``project/stack:`` for outputs of other stacks.
     """
 
     lineage: str = ""
@@ -37,6 +39,7 @@ class Facts:
     normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     observed: Mapping[str, Record | None] | None = None
+    looked_up: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from iaclib.declare.sources import Query
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.values import MASK, UNKNOWN, Secret
@@ -77,16 +78,25 @@ class Plan:
         return self._old_outputs
 
     @property
+    def looked_up(self) -> Mapping[str, Mapping[str, Any]]:
+        """What was read for this plan: address of a lookup, or ``project/stack:``, to field to value."""
+        return self._facts.looked_up
+
+    def _queries(self) -> list[Query]:
+        return [one for one in self._desired.sources if isinstance(one, Query) and one.address in self.looked_up]
+
+    @property
     def rewrites(self) -> tuple[str, ...]:
         """Addresses of which nothing but the record changes."""
         return tuple(node.address for node in self._nodes.values() if node.rewrite and node.action is Action.SAME)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """All changes, dependencies first, deletes after them in the order in which they run."""
+        """All changes: what was looked up, then dependencies first, deletes after them in the order in which they run."""
         if self._changes is None:
             urn = self._desired.ref.urn
             self._changes = (
+                *(read_change(query, self.looked_up[query.address], urn) for query in self._queries()),
                 *(change_of(node, urn) for node in self._nodes.values()),
                 *(superseded_change(record, urn) for record in self._superseded),
             )
@@ -100,7 +110,10 @@ class Plan:
         """
         node = self._nodes.get(address)
         if node is None:
-            hint = near(address, self._nodes)
+            queries = {query.address: query for query in self._queries()}
+            if address in queries:
+                return read_change(queries[address], self.looked_up[address], self._desired.ref.urn)
+            hint = near(address, [*self._nodes, *queries])
             msg = f"{address}: not in this plan, expected an address of {self._desired.ref}; {hint or 'see .changes'}"
             raise KeyError(msg)
         return change_of(node, self._desired.ref.urn)
@@ -150,7 +163,7 @@ class Plan:
                     node.record and (node.record.uid, node.record.id),
                 )  # fmt: skip
                 hasher.update(orjson.dumps(_digestible(fields), option=orjson.OPT_SORT_KEYS))
-            rest = ([record.uid for record in self._superseded], self.outputs)
+            rest = ([record.uid for record in self._superseded], self.outputs, self.looked_up)
             hasher.update(orjson.dumps(_digestible(rest), option=orjson.OPT_SORT_KEYS))
             self._digest = hasher.hexdigest()
         return self._digest
@@ -277,6 +290,12 @@ def change_of(node: Node, urn: Callable[[str], str]) -> Change:
         node.delete_first and action is Action.REPLACE,
         node.maybe,
     )
+
+
+def read_change(query: Query, found: Mapping[str, Any], urn: Callable[[str], str]) -> Change:
+    """Make the public change of a lookup: it shows what was found."""
+    properties = tuple(Property(path, None, value) for path, value in leaves(found) if value is not None)
+    return Change(query.address, urn(query.address), query.type, Action.READ, "", properties, None, found)
 
 
 def superseded_change(record: Record, urn: Callable[[str], str]) -> Change:

@@ -283,6 +283,9 @@ class _Planner:
 
     def _lookup(self, address: str, field: str) -> Any:
         """Read another resource's field as far as it is known before the apply."""
+        looked_up = self.facts.looked_up.get(address)
+        if looked_up is not None:
+            return looked_up.get(field)
         node = self.nodes[address]
         action = node.action
         if action is Action.SAME and node.record is not None:

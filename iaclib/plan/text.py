@@ -59,7 +59,7 @@ class Printable(Protocol):
 
 def render(plan: Printable) -> str:
     """Show a plan: each change with its properties, exports, and a line of counts."""
-    blocks = [_change(change) for change in plan.changes if change.action is not Action.SAME]
+    blocks = [_change(change) for change in plan.changes if change.action not in {Action.SAME, Action.READ}]
     rewrites = plan.rewrites
     if rewrites:
         blocks.append(_rewrites(rewrites))
@@ -68,6 +68,7 @@ def render(plan: Printable) -> str:
         blocks.append("\n".join(["Outputs:", *exports]))
     if not blocks:
         return f"{plan.ref}: Nothing to do."
+    blocks = [*(_change(change) for change in plan.changes if change.action is Action.READ), *blocks]
     return _join([f"{plan.ref}:", *blocks, _summary(plan)])
 
 
@@ -115,7 +116,9 @@ def _words(change: Change) -> str:
 def _properties(change: Change) -> list[str]:
     items = [(_path(one.path), one) for one in change.properties]
     width = min(max((len(path) for path, _ in items), default=0), 32)
-    return [_property(path.ljust(width), one, creating=change.action is Action.CREATE) for path, one in items]
+    return [
+        _property(path.ljust(width), one, creating=change.action in {Action.CREATE, Action.READ}) for path, one in items
+    ]
 
 
 def _property(path: str, one: Property, *, creating: bool) -> str:
