@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iaclib.declare import Asset as Asset
     from iaclib.declare import Component as Component
     from iaclib.declare import Input as Input
     from iaclib.declare import Lookup as Lookup
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "plan.changes",
+    "Asset": "declare",
     "Component": "declare",
     "Context": "provider.context",
     "Engine": "engine.engine",

@@ -10,11 +10,13 @@ from iaclib.declare.options import Options, Timeouts
 from iaclib.declare.resource import Resource
 from iaclib.declare.sources import stack_output
 from iaclib.declare.stack import Stack
+from iaclib.model.assets import Asset
 from iaclib.model.fields import Pattern, Range, computed, field
 from iaclib.model.outputs import Input, Output, gather, json, output, secret
 from iaclib.model.values import Secret
 
 __all__ = [
+    "Asset",
     "Component",
     "Input",
     "Lookup",

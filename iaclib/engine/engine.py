@@ -18,6 +18,7 @@ from iaclib.engine.gather import gather
 from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
+from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
 from iaclib.errors import StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
@@ -241,6 +242,7 @@ class Engine(Awaitable):
         return self._carry_out(op, plan, continue_on_error=continue_on_error)
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
+        check_assets(plan)
         op.ledger.state.lineage = plan.lineage
         if (
             any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())

@@ -159,7 +159,9 @@ def _evaluate(expr: Expr, lookup: Lookup, memo: dict[int, Any]) -> Any:
             return _mapping(expr, lookup, memo)
         case JsonText():
             value = _resolve(expr.value, lookup, memo)
-            return _with(value, lambda known: json.dumps(known, ensure_ascii=False, separators=(",", ":")))
+            return _with(
+                value, lambda known: json.dumps(known, ensure_ascii=False, separators=(",", ":"), default=_no_json)
+            )
         case Map():
             return _call(expr, _resolve(expr.base, lookup, memo))
         case _:
@@ -180,6 +182,11 @@ def _with(value: Any, function: Callable[[Any], Any]) -> Any:
     if has_secret(value):
         return Secret(function(reveal(value)))
     return function(value)
+
+
+def _no_json(value: Any) -> Any:
+    msg = f"{value!r} stands in iac.json, expected JSON values; use its .hash or .path"
+    raise TextError(msg)
 
 
 def _item(expr: Item, value: Any) -> Any:

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from iaclib.errors import DeclarationError
+from iaclib.model.assets import Asset
 from iaclib.model.values import MAX_DEPTH, MAX_TEXT, UNKNOWN, Secret
 
 if TYPE_CHECKING:
@@ -339,6 +340,8 @@ def value_key(value: Any) -> bytes:
         hasher.update(b"s" + blake2b(inner, key=_SECRET_KEY, digest_size=24).digest())
     elif value is UNKNOWN:
         hasher.update(b"u")
+    elif isinstance(value, Asset):
+        hasher.update(b"a" + value.hash.encode())
     else:
         hasher.update(f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass"))
     return hasher.digest()

@@ -15,6 +15,7 @@ import orjson
 from iaclib.declare.sources import Query
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret
 from iaclib.plan.changes import Action, Change, Property
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
@@ -335,6 +336,8 @@ def _digestible(value: Any) -> Any:
         return ["\0unknown"]
     if isinstance(value, Secret):
         return ["\0secret", MASK]
+    if isinstance(value, Asset):
+        return ["\0asset", value.hash]
     if isinstance(value, Mapping):
         return {key: _digestible(item) for key, item in value.items()}
     if is_list(value):

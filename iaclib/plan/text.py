@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from iaclib.model.addresses import StackRef
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret
 from iaclib.plan.changes import Action, Change, Property
 from iaclib.plan.compare import is_list, same, unknown_in
@@ -169,6 +170,8 @@ def _text(value: Any) -> str:
         return _KNOWN_LATER
     if isinstance(value, Secret):
         return MASK
+    if isinstance(value, Asset):
+        return repr(value)
     if isinstance(value, Mapping):
         return (
             "{"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,8 +25,8 @@ SECRET = "hunter2-hunter2"
 class ImageHandler:
     """Knows two images; each call is written down."""
 
-    calls: list[dict[str, Any]] = []
-    failing: list[Exception] = []
+    calls: ClassVar[list[dict[str, Any]]] = []
+    failing: ClassVar[list[Exception]] = []
 
     def lookup(self, ctx, query):
         self.calls.append(dict(query))
@@ -313,8 +313,10 @@ def test_several_that_fail_are_all_told(engine):
         ("liar", "ubuntu: test:Image answered image_id: expected str, got int 7; fix the handler's lookup"),
         (
             "lazy",
-            "ubuntu: test:Image answered without image_id, expected all computed fields, None where there is nothing "
-            "(did you mean 'image_ids'?); fix the handler's lookup",
+            (
+                "ubuntu: test:Image answered without image_id, expected all computed fields, None where there is nothing "
+                "(did you mean 'image_ids'?); fix the handler's lookup"
+            ),
         ),
     ],
 )
@@ -472,10 +474,10 @@ def test_the_plan_keeps_the_value_it_read(network):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (("network/prd", "vpc_id"), PlanError, "network/prd: there is no such stack in this state, expected one that "
-         "was applied (did you mean 'network/prod'?); apply it first"),
-        (("network/prod", "vpc"), PlanError, "network/prod: no output 'vpc', expected one that the stack exports "
-         "(did you mean 'vpc_id'?)"),
+        (("network/prd", "vpc_id"), PlanError, ("network/prd: there is no such stack in this state, expected one that "
+         "was applied (did you mean 'network/prod'?); apply it first")),
+        (("network/prod", "vpc"), PlanError, ("network/prod: no output 'vpc', expected one that the stack exports "
+         "(did you mean 'vpc_id'?)")),
         (("network/prod", "n", str), PlanError, "network/prod: output n: expected str, got int 3; correct type="),
         (("network/prod", "password", int), PlanError, "network/prod: output password: expected int, got str (secret)"),
         (("network/prod", "zones", list[int]), PlanError, "network/prod: output zones[0]: expected int"),
