@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from iaclib.declare import Asset as Asset
     from iaclib.declare import Component as Component
+    from iaclib.declare import Hooks as Hooks
     from iaclib.declare import Input as Input
     from iaclib.declare import Lookup as Lookup
     from iaclib.declare import Options as Options
@@ -45,6 +46,7 @@ _HOMES = {
     "Context": "provider.context",
     "Engine": "engine.engine",
     "Handler": "provider.handler",
+    "Hooks": "declare",
     "Input": "declare",
     "Live": "provider.handler",
     "Lookup": "declare",

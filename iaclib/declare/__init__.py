@@ -6,7 +6,7 @@ nothing in the house may import ``iaclib`` itself.
 
 from iaclib.declare.component import Component
 from iaclib.declare.lookup import Lookup
-from iaclib.declare.options import Options, Timeouts
+from iaclib.declare.options import Hooks, Options, Timeouts
 from iaclib.declare.resource import Resource
 from iaclib.declare.sources import stack_output
 from iaclib.declare.stack import Stack
@@ -18,6 +18,7 @@ from iaclib.model.values import Secret
 __all__ = [
     "Asset",
     "Component",
+    "Hooks",
     "Input",
     "Lookup",
     "Options",

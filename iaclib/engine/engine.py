@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.model.outputs import Output
+    from iaclib.plan.facts import Found
     from iaclib.provider.base import Provider
     from iaclib.state.record import Record, RunSummary, Snapshot
 
@@ -176,7 +177,7 @@ class Engine(Awaitable):
         options: PlanOptions,
     ) -> Plan:
         with collector_paused():
-            looked_up: dict[str, dict[str, Any]] = {}
+            looked_up: dict[str, Found] = {}
             if desired.sources and not options.destroy:
                 from iaclib.engine.lookups import look_up  # not every program looks something up
 
@@ -247,7 +248,7 @@ class Engine(Awaitable):
         if (
             any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
             or any(map(has_secret, plan._desired.outputs.values()))
-            or any(map(has_secret, plan.looked_up.values()))
+            or any(has_secret(found.values) for found in plan.looked_up.values())
         ):
             op.vault.check()
         if plan._observed:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from iaclib.errors import DeclarationError
 from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
-from iaclib.plan.facts import Facts
+from iaclib.plan.facts import Facts, Found
 from iaclib.provider.registry import own_handler
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def gather(
     lineage: str,
     access: Access,
     observed: Mapping[str, Record | None] | None = None,
-    looked_up: Mapping[str, Mapping[str, Any]] | None = None,
+    looked_up: Mapping[str, Found] | None = None,
 ) -> Facts:
     """Find out through which provider each resource is reached.
 

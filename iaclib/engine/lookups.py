@@ -25,6 +25,7 @@ from iaclib.model.addresses import near
 from iaclib.model.evaluate import leaf_nodes, ref_nodes, resolve
 from iaclib.model.expressions import Looked
 from iaclib.model.values import Secret, has_secret, plain, reveal
+from iaclib.plan.facts import Found
 from iaclib.plan.text import show
 from iaclib.state.record import Record
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from iaclib.model.addresses import StackRef
     from iaclib.state.record import ProviderRecord
 
-Found = dict[str, dict[str, Any]]  # address -> field -> value
+Known = dict[str, dict[str, Any]]  # address -> field -> value
 
 
 class Values(Mapping[str, Any]):
@@ -82,7 +83,7 @@ def read(settings: Settings, what: Any) -> Any:
     query = getattr(what, "__dict__", {}).get("_iac_query")
     if query is not None:
         found = look_up(settings, _with_needed([query]), query.stack)
-        return Values(query.address, found[query.address])
+        return Values(query.address, found[query.address].values)
     expr = getattr(what, "_expr", None)
     if expr is None:
         msg = f"engine.read: {what!r} is no lookup and no output, expected SomeType.get(...), a Lookup or an output of one; pass that"
@@ -91,7 +92,7 @@ def read(settings: Settings, what: Any) -> Any:
         msg = f"engine.read: {node.describe()} is a property of a resource, expected lookups and other stacks' outputs only; use run.value(...) after an apply, or engine.snapshot(...)"
         raise DeclarationError(msg, address=node.address)
     found = look_up(settings, _with_needed([node.source for node in leaf_nodes(expr) if isinstance(node, Looked)]))
-    return reveal(resolve(expr, lambda address, field: found[address].get(field)))
+    return reveal(resolve(expr, lambda address, field: found[address].values.get(field)))
 
 
 def _with_needed(sources: Sequence[Any]) -> list[Source]:
@@ -111,7 +112,7 @@ def _needed(source: Source) -> list[Any]:
     return [node.source for node in nodes if isinstance(node, Looked)]
 
 
-def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None = None) -> Found:
+def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None = None) -> dict[str, Found]:
     """Read all sources, each once: outputs first, then lookups in the order in which they need each other.
 
     Args:
@@ -119,14 +120,23 @@ def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None 
         sources: What a program looks up; what they are made of is among them.
         ref: The stack that it is for, if any.
 
+    Returns:
+        By address, in the order of the sources.
+
     Raises:
         PlanError: There is no such object, stack or output, or it is of another type.
         OperationError: Something could not be read.
     """
-    found = stack_outputs(settings, [source for source in sources if isinstance(source, StackOutput)])
-    waiting = [source for source in sources if isinstance(source, Query)]
-    if not waiting:
-        return found
+    known = stack_outputs(settings, [source for source in sources if isinstance(source, StackOutput)])
+    queries = [source for source in sources if isinstance(source, Query)]
+    if queries:
+        _answer(settings, queries, known, ref)
+    types = {source.address: source.type if isinstance(source, Query) else "" for source in sources}
+    return {address: Found(type, known[address]) for address, type in types.items()}
+
+
+def _answer(settings: Settings, waiting: Sequence[Query], found: Known, ref: StackRef | None) -> None:
+    """Read lookups into what is found already."""
     calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
     reader = _Reader(settings, Jobs(settings.access, Limits(settings.parallelism, settings.clock), type_facts, str, ""))
     try:
@@ -146,7 +156,6 @@ def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None 
                 raise failed[0]
     finally:
         calls.close()
-    return found
 
 
 def _no_ledger() -> Any:
@@ -161,7 +170,7 @@ class _Reader:
         self.access = settings.access
         self.jobs = jobs
 
-    def job(self, query: Query, found: Found, ref: StackRef | None) -> Job:
+    def job(self, query: Query, found: Known, ref: StackRef | None) -> Job:
         inputs = resolve(dict(query.inputs), lambda address, field: found[address].get(field))
         inputs = {name: value for name, value in inputs.items() if value is not None}
         for name, facts in query.fields.items():
@@ -263,14 +272,14 @@ def _check_answer(query: Query, answer: Any) -> None:
             raise PlanError(msg, address=query.address)
 
 
-def stack_outputs(settings: Settings, sources: Sequence[StackOutput]) -> Found:
+def stack_outputs(settings: Settings, sources: Sequence[StackOutput]) -> Known:
     """Read other stacks' outputs from the engine's state, each stack once.
 
     Raises:
         PlanError: There is no such stack or output, or it is of another type.
         SealError: It is secret, and the engine's keyring doesn't open it.
     """
-    found: Found = {}
+    found: Known = {}
     for source in sources:
         if source.address not in found:
             found[source.address] = _outputs_of(settings, source)

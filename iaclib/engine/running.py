@@ -16,6 +16,7 @@ from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
+from iaclib.execute.desk import Desk
 from iaclib.execute.events import Event
 from iaclib.execute.executor import Calls, Executor, Result
 from iaclib.execute.ledger import Ledger
@@ -109,7 +110,7 @@ class Operation:
         """
         graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
         resolver = PlanResolver(plan, self.ledger, graph.main)
-        work = Work(
+        desk = Desk(
             resolver,
             self.ledger,
             self.settings.access,
@@ -118,8 +119,9 @@ class Operation:
             token=self.settings.token,
             urn=self.ref.urn,
             stack=str(self.ref),
-            digest=self.vault.digest,
+            digest=lambda: self.vault.digest,
         )
+        work = Work(desk)
         executor = Executor(
             graph,
             work,

@@ -19,7 +19,7 @@ from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.redact import redacted, secret_texts
-from iaclib.execute.results import awaiting, inputs_digest
+from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
@@ -192,13 +192,9 @@ class Recovery:
             return [Ended(step=intent.step)], "still there"
         self.steps.append(Step(record.address, "delete", replacing=intent.replacing, id=record.id))
         current = self.ledger.current(record.address)
-        if record.uid in self.ledger.state.superseded:
-            return [Ended(step=intent.step, drop_superseded=record.uid)], "gone"
-        if current is None or current.uid != record.uid:
+        if self.ledger.superseded(record.uid) is None and (current is None or current.uid != record.uid):
             return [Ended(step=intent.step)], "gone"
-        if intent.replacing:
-            return [self.ledger.put(awaiting(record), intent.step)], "gone"
-        return list(self.ledger.drop(record.address, intent.step)), "gone"
+        return list(self.ledger.gone(record, intent.step, replacing=intent.replacing)), "gone"
 
 
 def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:

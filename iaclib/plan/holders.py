@@ -42,18 +42,23 @@ def find_holders(
     views: dict[str, View] = {
         node.declared.type: view(node.declared.facts) for node in creating if node.declared is not None
     }
-    going = {
-        node.address: node.record
-        for node in nodes.values()
-        if node.record is not None and node.record.id and node.action in {Action.DELETE, Action.REPLACE}
-    }
-    if not going and not superseded:
+    going: list[Record] = []
+    staying: list[Record] = []  # in the cloud, though not in state
+    for node in nodes.values():
+        if node.forgets is not None:
+            staying.append(node.forgets)
+        if node.record is not None and node.record.id and node.action in _GOES:
+            (staying if node.retain else going).append(node.record)
+    if not going and not staying and not superseded:
         return {}, []
     holders: Holders = {}
     left_over: Holders = {}
+    left_there: Holders = {}
     for record in superseded:
         _hold(left_over, record, views, facts)
-    for record in going.values():
+    for record in staying:
+        _hold(left_there, record, views, facts)
+    for record in going:
         _hold(holders, record, views, facts)
     freed: dict[tuple[str, str], None] = {}
     for node in creating:
@@ -63,6 +68,8 @@ def find_holders(
         for key in unique_keys(node.declared.type, node.provider, node.inputs, seen, facts):
             if key in left_over:
                 raise PlanError(_left_over(node.address, left_over[key]), address=node.address)
+            if key in left_there and left_there[key] != node.address:
+                raise PlanError(_left_there(node.address, left_there[key]), address=node.address)
             holder = holders.get(key)
             if holder is None or holder == node.address:
                 continue
@@ -72,7 +79,10 @@ def find_holders(
             if not nodes[holder].delete_first:
                 nodes[holder].delete_first = True
                 nodes[holder].explain(f"it is deleted first to make way for {node.address}")
-    return {**left_over, **holders}, list(freed)
+    return {**left_over, **left_there, **holders}, list(freed)
+
+
+_GOES = frozenset({Action.DELETE, Action.FORGET, Action.REPLACE})
 
 
 def _hold(holders: Holders, record: Record, views: Mapping[str, View], facts: Facts) -> None:
@@ -86,4 +96,11 @@ def _left_over(address: str, holder: str) -> str:
     return (
         f"{address}: it would be created with the unique key of an old object of {holder} whose delete is still due, "
         "expected a key that is free; apply without this change first, so that the old object is deleted"
+    )
+
+
+def _left_there(address: str, holder: str) -> str:
+    return (
+        f"{address}: it would be created with the unique key of {holder}, which this plan leaves in the cloud, expected "
+        f"a key that is free; if it is the same object, say Options(aliases=({holder!r},)), or import it by import_id"
     )
