@@ -172,16 +172,16 @@ class _Reader:
 
     def job(self, query: Query, found: Known, ref: StackRef | None) -> Job:
         inputs = resolve(dict(query.inputs), lambda address, field: found[address].get(field))
-        inputs = {name: value for name, value in inputs.items() if value is not None}
-        for name, facts in query.fields.items():
-            value = inputs.get(name)
-            fault = None
+        for name, value in inputs.items():
+            facts, path, problem = query.fields[name], "", ""
             if value is not None and facts.shape is not None:
-                fault = facts.shape.fault(value, hide=facts.spec.secret)
-            if fault is not None or (value is None and facts.spec.required):
-                path, problem = fault or ("", "it refers to what is unset, expected a value")
+                path, problem = facts.shape.fault(value, hide=facts.spec.secret) or ("", "")
+            elif facts.spec.required:
+                problem = "it refers to what is unset, expected a value"
+            if problem:
                 msg = f"{query.address}: {name}{path}: {problem}; correct it in {query.location}"
                 raise PlanError(msg, address=query.address)
+        inputs = {name: value for name, value in inputs.items() if value is not None}
         record = self._provider(query)
         if query.handler is not None:
             handler = query.handler

@@ -346,6 +346,34 @@ def test_values_from_elsewhere_are_checked_against_the_query(engine):
     )
 
 
+def test_a_query_that_refers_to_what_is_unset_is_refused(engine):
+    """A required value has to be there once it is known; an optional one may be unset."""
+    engine.apply(stack(lambda self: self.export(nothing=None), "base"))
+
+    def build(_):
+        nothing = iac.stack_output("shop/base", "nothing")
+        Image("fine", owner="x", arch=nothing)
+        Image("ubuntu", owner=nothing)
+
+    error = refused(engine, build, PlanError)
+    assert "ubuntu: owner: it refers to what is unset, expected a value; correct it in" in str(error)
+    assert not ImageHandler.calls
+
+
+def test_get_asks_for_an_id_only(engine):
+    """What a new object needs isn't needed to look at one."""
+
+    class Handler:
+        def read(self, ctx, id):
+            return iac.Live(id, {"made": 1}, {"zone": "z"})
+
+    class Strict(iac.Resource, type="test:Strict", handler=Handler):
+        zone: iac.Input[str]
+        made: iac.Output[int] = iac.computed()
+
+    assert dict(engine.read(Strict.get("one", id="x"))) == {"id": "x", "zone": "z", "made": 1}
+
+
 def test_a_query_made_of_a_resource_is_refused_where_it_stands(engine):
     """Lookups are read before anything is made; the message names both."""
 
