@@ -188,7 +188,7 @@ def inherit(own: Options | None, parent: Options | None) -> Options:
         own: What was given, or None.
         parent: The effective options of the component around it, or None.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name in INHERITED:
         given = getattr(own, name) if own is not None else None
         values[name] = given if given is not None else bool(parent is not None and getattr(parent, name))

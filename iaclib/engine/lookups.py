@@ -14,7 +14,7 @@ from iaclib.declare.sources import Query, Source, StackOutput
 from iaclib.engine.vault import Vault
 from iaclib.errors import DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
 from iaclib.execute.calls import Job
-from iaclib.execute.executor import Calls, outcomes
+from iaclib.execute.executor import Calls, Result, outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.limits import Limits
@@ -32,6 +32,7 @@ from iaclib.state.record import Record
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
     from iaclib.execute.calls import Outcome
     from iaclib.model.addresses import StackRef
@@ -91,8 +92,13 @@ def read(settings: Settings, what: Any) -> Any:
     for node in ref_nodes(expr):
         msg = f"engine.read: {node.describe()} is a property of a resource, expected lookups and other stacks' outputs only; use run.value(...) after an apply, or engine.snapshot(...)"
         raise DeclarationError(msg, address=node.address)
-    found = look_up(settings, _with_needed([node.source for node in leaf_nodes(expr) if isinstance(node, Looked)]))
+    found = look_up(settings, list(needed_by(expr)))
     return reveal(resolve(expr, lambda address, field: found[address].values.get(field)))
+
+
+def needed_by(value: Any) -> dict[Source, None]:
+    """Give what a lowered value needs to be read, directly or not."""
+    return dict.fromkeys(_with_needed([node.source for node in leaf_nodes(value) if isinstance(node, Looked)]))
 
 
 def _with_needed(sources: Sequence[Any]) -> list[Source]:
@@ -112,13 +118,16 @@ def _needed(source: Source) -> list[Any]:
     return [node.source for node in nodes if isinstance(node, Looked)]
 
 
-def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None = None) -> dict[str, Found]:
+def look_up(
+    settings: Settings, sources: Sequence[Source], ref: StackRef | None = None, op: Operation | None = None
+) -> dict[str, Found]:
     """Read all sources, each once: outputs first, then lookups in the order in which they need each other.
 
     Args:
         settings: Of the engine.
         sources: What a program looks up; what they are made of is among them.
         ref: The stack that it is for, if any.
+        op: The operation whose threads and limits are used, if any.
 
     Returns:
         By address, in the order of the sources.
@@ -130,22 +139,31 @@ def look_up(settings: Settings, sources: Sequence[Source], ref: StackRef | None 
     known = stack_outputs(settings, [source for source in sources if isinstance(source, StackOutput)])
     queries = [source for source in sources if isinstance(source, Query)]
     if queries:
-        _answer(settings, queries, known, ref)
+        _answer(settings, queries, known, ref, op)
     types = {source.address: source.type if isinstance(source, Query) else "" for source in sources}
     return {address: Found(type, known[address]) for address, type in types.items()}
 
 
-def _answer(settings: Settings, waiting: Sequence[Query], found: Known, ref: StackRef | None) -> None:
+def _answer(
+    settings: Settings, waiting: Sequence[Query], found: Known, ref: StackRef | None, op: Operation | None
+) -> None:
     """Read lookups into what is found already."""
-    calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
-    reader = _Reader(settings, Jobs(settings.access, Limits(settings.parallelism, settings.clock), type_facts, str, ""))
+    if op is not None:
+        calls, limits = op.calls, op.limits
+    else:
+        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
+        limits = Limits(settings.parallelism, settings.clock)
+    reader = _Reader(settings, Jobs(settings.access, limits, type_facts, str, ""))
     try:
         while waiting:
             ready = [query for query in waiting if all(need.address in found for need in _needed(query))]
             waiting = [query for query in waiting if query not in frozenset(ready)]
             jobs = [reader.job(query, found, ref) for query in ready]
             failed: list[IaclibError] = []
-            for query, (job, outcome) in zip(ready, outcomes(calls, jobs), strict=True):
+            done = outcomes(calls, jobs)
+            if op is not None and len(done) < len(jobs):
+                op.end(Result([], [], unfinished=True), "its lookups")  # it was stopped: this raises
+            for query, (job, outcome) in zip(ready, done, strict=True):
                 try:
                     found[query.address] = reader.values(query, job, outcome)
                 except (PlanError, OperationError) as error:
@@ -155,7 +173,8 @@ def _answer(settings: Settings, waiting: Sequence[Query], found: Known, ref: Sta
                     failed[0].add_note(f"and {other}")
                 raise failed[0]
     finally:
-        calls.close()
+        if op is None:
+            calls.close()
 
 
 def _no_ledger() -> Any:

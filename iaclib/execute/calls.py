@@ -350,11 +350,20 @@ class _Call:
         return self.ready(live) if not live.ready else Outcome(live=live)
 
 
+def way_out(job: Job, action: str) -> str:
+    """Say how to decide an interrupted operation by hand."""
+    call = f"engine.resolve({job.stack!r}, {job.address!r}, "
+    if action == "create":
+        return f"if it was made, {call}adopt='its id'), if not, {call}absent=True)"
+    verb = "changed" if action == "update" else "deleted"
+    return f"if it was {verb}, {call}done=True), if not, {call}absent=True)"
+
+
 def _undecided(job: Job) -> str:
     return (
-        f"{job.address}: a create was interrupted and its type can neither be found by token nor by identity, "
-        "expected to learn whether it exists; "
-        f"look for it in the cloud: if it is there, delete it or import it, then drop the intent {job.step}"
+        f"{job.address}: a create was interrupted, and objects of its type can be found neither by token nor by "
+        "identity, expected to learn whether it was made; look for it in the cloud "
+        f"(token {job.token}): {way_out(job, 'create')}"
     )
 
 

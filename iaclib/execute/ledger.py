@@ -15,7 +15,7 @@ from iaclib.plan.recorded import beside
 from iaclib.state.journal import Ended, Entry, Ran, Working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.stopping import Stop
@@ -155,14 +155,20 @@ class Ledger:
         self._follow(record)
         return Ended(step=step, put=record, **changes)
 
+    def renamed(self, new_of: Mapping[str, str]) -> None:
+        """Forget what was known by old addresses, once entries that move them are made."""
+        for old in new_of:
+            self._pending.setdefault(old, None)
+        self._users = self._followers = None
+
     def drop(self, address: str, step: str = "") -> list[Ended]:
         """Make the entries that drop an object, and its name from what stays."""
         self._pending[address] = None
         entries = [Ended(step=step, drop=address)]
-        for user in sorted(self.users_of(address)):
-            record = self.current(user)
-            if record is not None and address in record.dependencies:
-                entries.append(self.put(without(record, address)))
+        for name in sorted(self.users_of(address)):
+            user = self.current(name)
+            if user is not None and address in user.dependencies:
+                entries.append(self.put(without(user, address)))
         return entries
 
     def gone(self, record: Record, step: str = "", *, replacing: bool = False) -> list[Ended]:
@@ -196,9 +202,9 @@ class Ledger:
             for record in self.state.records.values():
                 self._follow(record)
         found = [
-            record
+            one
             for address in sorted(self._followers.get(uid, ()))
-            if (record := self.current(address)) is not None and record.id and beside(record) == uid
+            if (one := self.current(address)) is not None and one.id and beside(one) == uid
         ]
         old = [*self._leaving.values(), *self.state.superseded.values()]
         found += [record for record in old if beside(record) == uid and record.uid not in self._left]

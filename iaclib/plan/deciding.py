@@ -43,7 +43,7 @@ class Decider:
         pairs: new -> old address of what moves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what a decision looks at
         self,
         graph: Graph,
         snapshot: Snapshot,

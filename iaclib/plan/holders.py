@@ -7,7 +7,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import PlanError
@@ -42,24 +42,10 @@ def find_holders(
     views: dict[str, View] = {
         node.declared.type: view(node.declared.facts) for node in creating if node.declared is not None
     }
-    going: list[Record] = []
-    staying: list[Record] = []  # in the cloud, though not in state
-    for node in nodes.values():
-        if node.forgets is not None:
-            staying.append(node.forgets)
-        if node.record is not None and node.record.id and node.action in _GOES:
-            (staying if node.retain else going).append(node.record)
+    going, staying = _parting(nodes)
     if not going and not staying and not superseded:
         return {}, []
-    holders: Holders = {}
-    left_over: Holders = {}
-    left_there: Holders = {}
-    for record in superseded:
-        _hold(left_over, record, views, facts)
-    for record in staying:
-        _hold(left_there, record, views, facts)
-    for record in going:
-        _hold(holders, record, views, facts)
+    left_over, left_there, holders = (_held(records, views, facts) for records in (superseded, staying, going))
     freed: dict[tuple[str, str], None] = {}
     for node in creating:
         if node.declared is None:
@@ -85,11 +71,27 @@ def find_holders(
 _GOES = frozenset({Action.DELETE, Action.FORGET, Action.REPLACE})
 
 
-def _hold(holders: Holders, record: Record, views: Mapping[str, View], facts: Facts) -> None:
-    seen = views.get(record.type)
-    if seen is not None:
-        for key in unique_keys(record.type, record.provider, record.inputs, seen, facts):
-            holders.setdefault(key, record.address)
+def _parting(nodes: Mapping[str, Node]) -> tuple[list[Record], list[Record]]:
+    """Give recorded objects that are deleted, and those that leave state and stay in the cloud."""
+    going: list[Record] = []
+    staying: list[Record] = []
+    for node in nodes.values():
+        if node.forgets is not None:
+            staying.append(node.forgets)
+        if node.record is not None and node.record.id and node.action in _GOES:
+            (staying if node.retain else going).append(node.record)
+    return going, staying
+
+
+def _held(records: Iterable[Record], views: Mapping[str, View], facts: Facts) -> Holders:
+    """Give key -> address for objects of types of which something is created."""
+    held: Holders = {}
+    for record in records:
+        seen = views.get(record.type)
+        if seen is not None:
+            for key in unique_keys(record.type, record.provider, record.inputs, seen, facts):
+                held.setdefault(key, record.address)
+    return held
 
 
 def _left_over(address: str, holder: str) -> str:

@@ -55,43 +55,41 @@ def find_moves(desired: Desired, snapshot: Snapshot) -> dict[str, str]:
     return found
 
 
-def moved(snapshot: Snapshot, pairs: Mapping[str, str], parents: Mapping[str, str]) -> Snapshot:
+def moved(snapshot: Snapshot, pairs: Mapping[str, str]) -> Snapshot:
     """Give a snapshot as it reads after moves.
 
     Args:
         snapshot: As recorded.
         pairs: new -> old address.
-        parents: new address -> address of the component around it, or "".
     """
     if not pairs:
         return snapshot
     new_of = {old: new for new, old in pairs.items()}
     records: dict[str, Record] = {}
     for record in snapshot.records.values():
-        now = renamed(record, new_of, parents)
+        now = renamed(record, new_of)
         records[now.address] = now
     return attrs.evolve(
         snapshot,
         records=records,
-        superseded=tuple(renamed(record, new_of, parents) for record in snapshot.superseded),
+        superseded=tuple(renamed(record, new_of) for record in snapshot.superseded),
         generations={new_of.get(address, address): count for address, count in snapshot.generations.items()},
         tokens={new_of.get(address, address): kept for address, kept in snapshot.tokens.items()},
     )
 
 
-def renamed(record: Record, new_of: Mapping[str, str], parents: Mapping[str, str]) -> Record:
+def renamed(record: Record, new_of: Mapping[str, str]) -> Record:
     """Give a record with all addresses in it as they are now; itself if none changed.
 
     Args:
         record: As it was.
         new_of: old -> new address.
-        parents: new address -> address of the component around it.
     """
     changes: dict[str, Any] = {}
     address = new_of.get(record.address)
     if address is not None:
         changes["address"] = address
-        changes["parent"] = parents.get(address, record.parent)
+        changes["parent"] = address.rpartition("/")[0]
     if any(name in new_of for name in record.dependencies):
         changes["dependencies"] = tuple(sorted({new_of.get(name, name) for name in record.dependencies}))
     options = _options(record.options, new_of)

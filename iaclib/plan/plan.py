@@ -260,15 +260,15 @@ class Plan:
         if declared is None:
             return
         seen = view(declared.facts)
-        if node.action is Action.REPLACE and record is not None and node.alike:
-            if not node.delete_first and declared.options.delete_before_replace is None:
-                kept = kept_key(record, inputs, seen, self._facts)
-                if kept is not None:
-                    msg = (
-                        f"{node.address}: {' and '.join(kept) or 'its identity'} turned out to keep its value, so old "
-                        "and new can't coexist, expected a new value as planned; set delete_before_replace=True"
-                    )
-                    raise PlanDeviationError(msg, address=node.address)
+        coexist = node.action is Action.REPLACE and node.alike and not node.delete_first
+        if coexist and record is not None and declared.options.delete_before_replace is None:
+            kept = kept_key(record, inputs, seen, self._facts)
+            if kept is not None:
+                msg = (
+                    f"{node.address}: {' and '.join(kept) or 'its identity'} turned out to keep its value, so old "
+                    "and new can't coexist, expected a new value as planned; set delete_before_replace=True"
+                )
+                raise PlanDeviationError(msg, address=node.address)
         freed = {holder for address, holder in self._freed if address == node.address}
         for key in unique_keys(declared.type, node.provider, inputs, seen, self._facts):
             holder = self._holders.get(key)

@@ -66,10 +66,9 @@ class _Planner:
         self.facts = facts
         self.options = options
         pairs = {} if options.destroy else find_moves(graph.desired, snapshot)
-        self.selection = select(graph, snapshot, options, pairs)
+        self.selection = select(graph, moved(snapshot, pairs), options, pairs)
         self.pairs = {new: old for new, old in pairs.items() if new in self.selection}
-        parents = {new: self.desired.resources[new].parent for new in self.pairs}
-        self.snapshot = moved(snapshot, self.pairs, parents)
+        self.snapshot = moved(snapshot, self.pairs)
         self.nodes: dict[str, Node] = {}
         self.gone: list[Record] = []
         self.records = self._records()

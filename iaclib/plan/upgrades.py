@@ -41,7 +41,7 @@ def upgraded(record: Record, declared: Declared) -> Record:
         whole = {name: value for name, value in {**record.inputs, **values}.items() if value is not None}
         try:
             new = plain(dict(upgrade(whole, record.version)), f"{record.address}: upgrade")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the class's own code; whatever it raises is told by its kind
             msg = (
                 f"{record.address}: upgrade of {record.type} from version {record.version} raised "
                 f"{type(error).__name__}, expected the inputs in the form of version {wanted}; correct upgrade()"

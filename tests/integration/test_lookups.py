@@ -9,6 +9,7 @@ import pytest
 
 import iaclib as iac
 from iaclib.errors import (
+    ApplyCancelled,
     DeclarationError,
     DuplicateAddressError,
     InvalidPropertyError,
@@ -631,3 +632,74 @@ def test_a_provider_in_scope_reaches_the_handler(engine):
         ("north", "shop/dev", "shop/dev:b"),
         ("south", "shop/dev", "shop/dev:c"),
     ]
+
+
+def test_targets_read_no_more_than_they_need(engine):
+    """What feeds untargeted resources only isn't asked for; exports made of it keep their old values."""
+
+    def build(self):
+        image = Image("ubuntu", owner="canonical")
+        other = Image("other", owner=image.tags["of"], arch="x")
+        unused = Image("unused", owner="debian")
+        Thing("a", link=other.image_id)
+        Thing("b", link=unused.image_id)
+        self.export(b=unused.image_id)
+
+    plan = engine.plan(stack(build), targets=["a"])
+    assert [change.address for change in plan.changes if change.action == "read"] == ["ubuntu", "other"]
+    engine.apply(plan)
+    assert engine.snapshot("shop/dev").records["a"].inputs["link"] == "ami-canonical-x"
+    assert [call["owner"] for call in ImageHandler.calls] == ["canonical", "canonical"]
+    assert engine.plan(stack(build)).counts == {"create": 1}
+
+
+def test_a_lookup_in_a_trigger_replaces_when_it_answers_otherwise(engine):
+    """Options take looked up values too."""
+
+    def program(owner):
+        def build(_):
+            image = Image("ubuntu", owner=owner)
+            Thing("a", opts=iac.Options(replacement_trigger=image.image_id))
+
+        return stack(build)
+
+    engine.apply(program("one"))
+    assert not engine.plan(program("one"))
+    assert engine.plan(program("two")).counts == {"replace": 1}
+
+
+def test_a_stop_while_looking_up_ends_the_run(engine):
+    """Nothing is started after it."""
+
+    def build(_):
+        image = Image("ubuntu", owner="canonical")
+        Thing("a", link=Image("next", owner=image.arch).image_id)
+
+    original = ImageHandler.lookup
+
+    def lookup(self, ctx, query):
+        engine.cancel()
+        return original(self, ctx, query)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageHandler, "lookup", lookup)
+        with pytest.raises(ApplyCancelled):
+            engine.apply(stack(build))
+    assert len(ImageHandler.calls) == 1
+    assert not Now.cloud.calls
+    engine.apply(stack(build))
+    assert Now.cloud.calls == ["C a"]
+
+
+def test_an_import_resolves_inputs_with_lookups(engine):
+    """What is recorded as declared has the values that a plan would use; the next plan is empty."""
+    Now.cloud.objects["id-9"] = {"address": "", "token": "", "inputs": {"link": "ami-canonical-any"}}
+
+    def build(_):
+        Thing("a", link=Image("ubuntu", owner="canonical").image_id)
+        Thing("b", link=Image("other", owner="debian").image_id)
+
+    engine.import_(stack(build), {"a": "id-9"})
+    assert dict(engine.snapshot("shop/dev").records["a"].inputs) == {"link": "ami-canonical-any"}
+    assert [call["owner"] for call in ImageHandler.calls] == ["canonical"]
+    assert engine.plan(stack(build)).counts == {"create": 1}
