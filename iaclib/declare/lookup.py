@@ -66,7 +66,7 @@ class Lookup(Declaration, Fielded):
                 raise DeclarationError(msg)
             setattr(cls, name, _Answer(name, secret=item.spec.secret))
         if handler is not None:
-            cls._iac_handler = handler() if isinstance(handler, _CLASS) else handler
+            cls._iac_handler = handler
 
     if not TYPE_CHECKING:
 
@@ -105,6 +105,3 @@ class Lookup(Declaration, Fielded):
     def __repr__(self) -> str:
         query: Query | None = self.__dict__.get("_iac_query")
         return f"<{type(self).__name__} {query.address if query is not None else '?'}>"
-
-
-_CLASS = type  # `type` is a keyword of the class, above

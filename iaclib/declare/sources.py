@@ -42,7 +42,7 @@ class Query:
         inputs: Lowered values by Python name, unset ones left out.
         fields: What can be given and read, by Python name.
         provider: What options or scope gave, or None.
-        handler: Who answers; None leaves it to the type.
+        handler: Who answers, a class or an instance; None leaves it to the type.
         defined_by: ``module:qualname`` of a class that brings its own handler.
         stack: The stack in whose scope it was made; None outside of one.
     """

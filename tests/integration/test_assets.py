@@ -145,6 +145,21 @@ def test_assets_within_mappings_are_told_leaf_by_leaf(engine, file, tmp_path):
     assert [one.path for one in plan.change("page").properties] == [("more", "b")]
 
 
+def test_content_that_somebody_else_changed_is_drift(engine, file, monkeypatch):
+    """A handler that can tell the hash of what is there shows it; the next plan with a refresh mends it."""
+    engine.apply(pages(file))
+    there = "0" * 64
+    monkeypatch.setattr(
+        PageHandler, "read", lambda self, ctx, known: iac.Live(known, inputs={"content": iac.Asset.known(there)})
+    )
+    (change,) = engine.drift("site/prod").changes
+    assert [(one.path, one.after.hash) for one in change.properties] == [(("content",), there)]
+    plan = engine.plan(pages(file), refresh=True)
+    assert plan.counts == {"update": 1}
+    engine.apply(plan)
+    assert PageHandler.calls[-1] == ("update", "index.html", b"<p>one")
+
+
 def test_a_path_is_not_an_asset(engine, file):
     """A field of assets takes no text, and one of text no asset."""
     with pytest.raises(InvalidPropertyError, match=r"page: content: expected an iac.Asset, got str"):

@@ -75,14 +75,18 @@ def stack(build, name="dev"):
 def test_a_lookup_feeds_a_resource_and_is_no_dependency_of_it(engine):
     """Its values reach the handler; the record has no trace of where they came from, and no-op plans stay empty."""
 
+    kept = []
+
     def build(self):
         image = Image("ubuntu", owner="canonical")
+        kept.append(image)
         Thing("a", link=image.image_id, data={"tag": f"{image.tags['of']}!"})
         self.export(arch=image.arch)
 
     plan = engine.plan(stack(build))
     assert ImageHandler.calls == [{"owner": "canonical"}]
     run = engine.apply(plan)
+    assert run.value(kept[-1].image_id) == "ami-canonical-any"
 
     record = engine.snapshot("shop/dev").records["a"]
     assert dict(record.inputs) == {"link": "ami-canonical-any", "data": {"tag": "canonical!"}}

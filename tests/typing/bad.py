@@ -22,6 +22,10 @@ class Image(iac.Lookup, type="typing:BadImage"):
     image_id: iac.Output[str] = iac.computed()
 
 
+class Page(iac.Resource, type="typing:BadPage"):
+    content: iac.Input[iac.Asset]
+
+
 class Group(iac.Component):
     cidr: str
     net_id: iac.Output[str] = iac.computed()
@@ -67,6 +71,7 @@ class Shop(iac.Stack):
         Image("image", owner=1)  # E
         Image("image", owner="x", image_id="y")  # E
         Net("from stack", cidr=iac.stack_output("base/prod", "size", type=int))  # E
+        Page("page", content="index.html")  # E
         Group("group")  # E
         Group("group", cidr=net.arn)  # E
         Group("group", cidr="x", size=1)  # E
@@ -75,4 +80,5 @@ class Shop(iac.Stack):
 Shop("prod")  # E
 Shop("prod", cidr=3)  # E
 Shop("prod", cidr="x", nothing=1)  # E
+Shop.from_config()  # E
 iac.Engine(state="memory:").read("text")  # E

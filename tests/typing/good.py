@@ -29,6 +29,10 @@ class Image(iac.Lookup, type="typing:Image"):
     image_id: iac.Output[str] = iac.computed()
 
 
+class Page(iac.Resource, type="typing:Page"):
+    content: iac.Input[iac.Asset]
+
+
 class Group(iac.Component):
     cidr: str = "10.0.0.0/16"
     zones: tuple[str, ...] = ()
@@ -78,6 +82,7 @@ class Shop(iac.Stack, project="shop"):
         Net("fourth", cidr=image.image_id, size=iac.stack_output("base/prod", "size", type=int))
         assert_type(iac.stack_output("base/prod", "vpc", type=str), iac.Output[str])
         assert_type(iac.stack_output("base/prod", "zones", type=list[str]), iac.Output[list[str]])
+        Page("page", content=iac.Asset("index.html", zip=True))
         wide: iac.Output[object] = first.arn  # covariant
         self.export(one=group.net_id, two=f"{second.id}/x", three=3, four=wide)
 
@@ -87,6 +92,7 @@ with iac.Stack("prod", project="inline") as stack:
     net = Net("net", cidr="10.0.0.0/16")
     stack.export(net=net.id)
 
+assert_type(Shop.from_config("prod"), Shop)
 engine = iac.Engine(state="memory:")
 assert_type(engine.read(iac.stack_output("base/prod", "zones", type=list[str])), list[str])
 found = engine.read(Net.get("shared", id="net-1"))
