@@ -10,6 +10,7 @@ from iaclib.plan.changes import Action
 
 if TYPE_CHECKING:
     from iaclib.plan.plan import Plan
+    from iaclib.schema.shapes import Shape
 
 
 def check_assets(plan: Plan) -> None:
@@ -20,13 +21,17 @@ def check_assets(plan: Plan) -> None:
     """
     lines: list[str] = []
     paths: dict[str, None] = {}
+    taking: dict[int, list[str]] = {}  # of each type, the properties that can hold an asset
     for node in plan._nodes.values():
-        if node.declared is None or node.action is Action.SAME:
+        declared = node.declared
+        if declared is None or node.action is Action.SAME:
             continue
-        for name, value in node.declared.inputs.items():
-            if isinstance(value, str | int | float):
-                continue
-            for asset in assets_in(value):
+        names = taking.get(id(declared.facts))
+        if names is None:
+            names = [name for name, one in declared.facts.properties.items() if _takes_assets(one.shape)]
+            taking[id(declared.facts)] = names
+        for name in names:
+            for asset in assets_in(declared.inputs.get(name)):
                 if asset.changed:
                     paths[str(asset.path)] = None
                     lines.append(
@@ -35,3 +40,19 @@ def check_assets(plan: Plan) -> None:
                     )
     if lines:
         raise StalePlanError("\n".join(lines), ref=str(plan.ref), paths=tuple(paths))
+
+
+def _takes_assets(shape: Shape) -> bool:
+    seen: set[int] = set()
+    pending = [shape]
+    while pending:
+        item = pending.pop()
+        if id(item) in seen:
+            continue  # an object's shape may hold itself
+        seen.add(id(item))
+        if item.kind in {"asset", "any"}:
+            return True
+        if item.kind in {"list", "map"} and item.items is None:
+            return True
+        pending += [*item.options, *(item.properties or {}).values(), *([item.items] if item.items is not None else [])]
+    return False

@@ -41,6 +41,7 @@ class Page(iac.Resource, type="assettest:Page", handler=PageHandler):
     content: iac.Input[iac.Asset] = iac.field()
     more: iac.Input[dict[str, iac.Input[iac.Asset | str]]] | None = iac.field(default=None)
     note: iac.Input[str] | None = iac.field(default=None)
+    free: iac.Input[Any] | None = iac.field(default=None)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -96,6 +97,24 @@ def test_a_file_that_changed_since_the_plan_stops_the_apply(engine, file):
     assert one.value.paths == (str(file),)
     assert PageHandler.calls == []
     assert engine.snapshot("site/prod").serial == 0
+
+
+@pytest.mark.parametrize("where", ["more", "free", "expression"])
+def test_assets_deep_in_a_value_are_checked_too(engine, file, tmp_path, where):
+    """In mappings, in fields of any value, and in values that only an apply tells."""
+    (tmp_path / "deep").write_text("1")
+
+    class Site(iac.Stack):
+        def build(self):
+            first = Page("first", content=iac.Asset(file))
+            deep = iac.Asset(tmp_path / "deep")
+            more = {"more": {"a": deep}, "free": [{"a": deep}], "expression": {"a": deep, "b": first.id}}[where]
+            Page("page", content=iac.Asset(file), **{"more" if where == "more" else "free": more})
+
+    plan = engine.plan(Site("prod"))
+    (tmp_path / "deep").write_text("2")
+    with pytest.raises(StalePlanError, match=r"^page: (more|free): .*deep has changed since"):
+        engine.apply(plan)
 
 
 def test_only_what_changes_is_read_again(engine, file, tmp_path):
