@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from iaclib.declare.component import check_assigned, note
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.resource import Resource
-from iaclib.declare.sources import Query, StackOutput
+from iaclib.declare.sources import take
 from iaclib.declare.stack import Stack
 from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
@@ -16,9 +16,8 @@ from iaclib.model.expressions import Looked
 from iaclib.model.outputs import leaf_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from iaclib.declare.sources import Source
     from iaclib.model.scope import Collection
 
 
@@ -80,19 +79,31 @@ def _of_block(stack: Stack) -> Desired:
 
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
-    outputs = dict(collection.outputs)
-    sources = dict(collection.sources)
-    for source in collection.sources:
-        if isinstance(source, Query):
-            _check_refs(source.inputs, source.address, collection, sources)
+    link(resources.values(), collection)
+    _check_refs(collection.outputs, str(collection.ref), collection)
+    return Desired(
+        collection.ref,
+        dict(resources),
+        dict(collection.outputs),
+        dict(collection.components),
+        sources=tuple(collection.sources),
+    )
+
+
+def link(declarations: Iterable[Declared], collection: Collection) -> None:
+    """Turn what declarations say of each other into addresses; take the lookups that they use.
+
+    Raises:
+        DeclarationError: One names something that is not declared.
+    """
     members: dict[str, list[str]] | None = None
-    for declared in resources.values():
+    for declared in declarations:
         if declared.has_expr:
-            _check_refs(declared.inputs, declared.address, collection, sources)
+            _check_refs(declared.inputs, declared.address, collection)
         options = declared.options
         if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
-            members = members if members is not None else _members(resources)
-            _follow(declared, collection, members, sources)
+            members = members if members is not None else _members(collection.resources)
+            _follow(declared, collection, members)
         waits = list(options.depends_on)
         if collection.waits:
             parent = declared.parent
@@ -101,10 +112,8 @@ def _finish(collection: Collection) -> Desired:
                 parent = parent.rpartition("/")[0]
         if waits:
             if members is None:
-                members = _members(resources)
+                members = _members(collection.resources)
             declared.depends_on = _targets(waits, declared, collection, members, "depends_on")
-    _check_refs(outputs, str(collection.ref), collection, sources)
-    return Desired(collection.ref, dict(resources), outputs, dict(collection.components), sources=tuple(sources))
 
 
 def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
@@ -118,15 +127,13 @@ def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
     return found
 
 
-def _follow(
-    declared: Declared, collection: Collection, members: Mapping[str, list[str]], sources: dict[Source, None]
-) -> None:
+def _follow(declared: Declared, collection: Collection, members: Mapping[str, list[str]]) -> None:
     """Note whose replacement or delete concerns a resource too."""
     options = declared.options
     declared.replace_with = _targets(list(options.replace_with), declared, collection, members, "replace_with")
     if options.deleted_with is not None:
         (declared.deleted_with,) = _targets([options.deleted_with], declared, collection, members, "deleted_with")
-    _check_refs(declared.trigger, f"{declared.address}: replacement_trigger", collection, sources)
+    _check_refs(declared.trigger, f"{declared.address}: replacement_trigger", collection)
 
 
 def _targets(
@@ -138,8 +145,12 @@ def _targets(
         if "_iac_query" in own:
             msg = f"{declared.address}: {option} names the lookup {item!r}, which is read before anything is done, expected resources or components; drop it, in {declared.location}"
             raise DeclarationError(msg)
+        if own.get("_iac_recorded") and own["_iac_ref"] == collection.ref:  # a session's view of what is recorded
+            found[own["_iac_address"]] = None
+            continue
         address = own["_iac"].address if isinstance(item, Resource) else own["_iac_address"]
-        if own["_iac_ref"] != collection.ref or address not in collection.locations:
+        known = address in collection.resources or address in collection.components
+        if own["_iac_ref"] != collection.ref or not known:
             msg = f"{declared.address}: {option} names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
             raise DeclarationError(msg)
         found.update(dict.fromkeys([address] if isinstance(item, Resource) else members.get(address, ())))
@@ -149,33 +160,14 @@ def _targets(
     return tuple(found)
 
 
-def _check_refs(value: Any, where: str, collection: Collection, sources: dict[Source, None]) -> None:
-    """Refuse outputs of what this collect doesn't have, such as those of an earlier one; note what is to be read."""
+def _check_refs(value: Any, where: str, collection: Collection) -> None:
+    """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one; take lookups."""
     for node in leaf_nodes(value):
         if isinstance(node, Looked):
-            _take(node, where, collection, sources)
-            continue
-        declared = collection.resources.get(node.address)
-        if declared is None:
+            take(node, where, collection)
+        elif node.address not in collection.resources and not (
+            collection.known and collection.known(node.address, "id")
+        ):
             hint = near(node.address, collection.resources)
             msg = f"{where}: uses {node.describe()}, which this stack does not declare (an output of an earlier collect?), expected a declared resource{f' ({hint})' if hint else ''}; declare it in build()"
             raise DeclarationError(msg)
-
-
-def _take(node: Looked, where: str, collection: Collection, sources: dict[Source, None]) -> None:
-    """Take what was made outside of any stack into the one that uses it."""
-    source: Any = node.source
-    if source in sources:
-        return
-    if source.stack is not None:
-        what = f"stack {source.stack}" if source.stack != collection.ref else "an earlier collect"
-        msg = f"{where}: uses {node.describe()}, made in {what} at {source.location}, expected a lookup of this stack; make it in build()"
-        raise DeclarationError(msg)
-    if isinstance(source, StackOutput):
-        if source.ref == collection.ref:
-            msg = f"{where}: uses {node.describe()}, the output of this very stack, expected another's; use the value itself, not what {source.location} reads"
-            raise DeclarationError(msg)
-    else:
-        collection.claim(source.address, source.location)
-        _check_refs(source.inputs, source.address, collection, sources)
-    sources[source] = None

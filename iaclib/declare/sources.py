@@ -18,15 +18,16 @@ from iaclib.errors import DeclarationError
 from iaclib.model import scope
 from iaclib.model.addresses import StackRef
 from iaclib.model.expressions import Looked
-from iaclib.model.outputs import Output, refs
+from iaclib.model.outputs import Output, leaf_nodes, refs, resolve
 from iaclib.model.tokens import PREFIX
+from iaclib.model.values import UNKNOWN, has_unknown
 from iaclib.provider.base import Provider, active
 from iaclib.schema.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from iaclib.model.scope import Location
+    from iaclib.model.scope import Collection, Location
 
 T = TypeVar("T")
 
@@ -122,17 +123,12 @@ def sought(
     address = address_of(now or _NOWHERE, logical_name, location)
     _check_options(opts, address, location)
     inputs = {
-        name: lower_field(value, fields[name], address, scope.tokens(), location)
+        name: _known(
+            lower_field(value, fields[name], address, scope.tokens(), location), f"{address}: {name}", location
+        )
         for name, value in given.items()
         if value is not None or fields[name].spec.required
     }
-    for name, value in inputs.items():
-        for needed, field in sorted(refs(value)):
-            msg = (
-                f"{address}: {name} uses {needed}.{field}, which only an apply tells, expected values known when "
-                f"planning; look it up in a session, or in a stack of its own, in {location}"
-            )
-            raise DeclarationError(msg, address=address)
     provider = chosen_provider(
         opts.provider if opts is not None else None, active.get(), type, address, location, own_handler=own_handler
     )
@@ -140,8 +136,61 @@ def sought(
     query = Query(address, type, action, inputs, fields, provider, handler, defined_by, stack, location)
     if now is not None:
         now.collection.claim(address, location)
+        take_all(inputs, address, now.collection)
         now.collection.sources[query] = None
     return query
+
+
+def _known(value: Any, where: str, location: Location) -> Any:
+    """Replace properties of resources by their values, in a session that has them.
+
+    Raises:
+        DeclarationError: One is not known: lookups are read before anything is made.
+    """
+    needed = refs(value)
+    if not needed:
+        return value
+    now = scope.current.get()
+    known = now.collection.known if now is not None else None
+    found = UNKNOWN if known is None else resolve(value, known)
+    if found is UNKNOWN or has_unknown(found):
+        names = ", ".join(f"{address}.{field}" for address, field in sorted(needed))
+        how = "ensure it first" if known is not None else "look it up in a session, or in a stack of its own"
+        msg = f"{where} uses {names}, which only an apply tells, expected values known when planning; {how}, in {location}"
+        raise DeclarationError(msg)
+    return found
+
+
+def take_all(value: Any, where: str, collection: Collection) -> None:
+    """Take the lookups that a lowered value uses into the stack that is being declared."""
+    for node in leaf_nodes(value):
+        if isinstance(node, Looked):
+            take(node, where, collection)
+
+
+def take(node: Looked, where: str, collection: Collection) -> None:
+    """Take what was made outside of any stack into the one that uses it.
+
+    Raises:
+        DeclarationError: It was made in another stack or an earlier collect, or
+            is an output of this very stack.
+        DuplicateAddressError: Its name is another's address here.
+    """
+    source: Any = node.source
+    if source in collection.sources:
+        return
+    if source.stack is not None:
+        what = f"stack {source.stack}" if source.stack != collection.ref else "an earlier collect"
+        msg = f"{where}: uses {node.describe()}, made in {what} at {source.location}, expected a lookup of this stack; make it in build()"
+        raise DeclarationError(msg)
+    if isinstance(source, StackOutput):
+        if source.ref == collection.ref:
+            msg = f"{where}: uses {node.describe()}, the output of this very stack, expected another's; use the value itself, not what {source.location} reads"
+            raise DeclarationError(msg)
+    else:
+        collection.claim(source.address, source.location)
+        take_all(source.inputs, source.address, collection)
+    collection.sources[source] = None
 
 
 _NOWHERE = scope.Scope(scope.Collection(StackRef("", "")))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from iaclib.declare.registry import type_facts
 from iaclib.declare.sources import Query, Source, StackOutput
 from iaclib.engine.vault import Vault
-from iaclib.errors import DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
+from iaclib.errors import ApplyCancelled, DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
 from iaclib.execute.calls import Job
-from iaclib.execute.executor import Calls, Result, outcomes
+from iaclib.execute.executor import Calls, outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.limits import Limits
@@ -84,7 +84,7 @@ def read(settings: Settings, what: Any) -> Any:
     """
     query = getattr(what, "__dict__", {}).get("_iac_query")
     if query is not None:
-        found = look_up(settings, _with_needed([query]), query.stack)
+        found = look_up(settings, with_needed([query]), query.stack)
         return Values(query.address, found[query.address].values)
     expr = getattr(what, "_expr", None)
     if expr is None:
@@ -99,10 +99,10 @@ def read(settings: Settings, what: Any) -> Any:
 
 def needed_by(value: Any) -> dict[Source, None]:
     """Give what a lowered value needs to be read, directly or not."""
-    return dict.fromkeys(_with_needed([node.source for node in leaf_nodes(value) if isinstance(node, Looked)]))
+    return dict.fromkeys(with_needed([node.source for node in leaf_nodes(value) if isinstance(node, Looked)]))
 
 
-def _with_needed(sources: Sequence[Any]) -> list[Source]:
+def with_needed(sources: Sequence[Any]) -> list[Source]:
     """Add the lookups that lookups are made of."""
     found: dict[Source, None] = {}
     pending = list(sources)
@@ -120,7 +120,11 @@ def _needed(source: Source) -> list[Any]:
 
 
 def look_up(
-    settings: Settings, sources: Sequence[Source], ref: StackRef | None = None, op: Operation | None = None
+    settings: Settings,
+    sources: Sequence[Source],
+    ref: StackRef | None = None,
+    op: Operation | None = None,
+    before: Mapping[str, Found] | None = None,
 ) -> dict[str, Found]:
     """Read all sources, each once: outputs first, then lookups in the order in which they need each other.
 
@@ -129,19 +133,24 @@ def look_up(
         sources: What a program looks up; what they are made of is among them.
         ref: The stack that it is for, if any.
         op: The operation whose threads and limits are used, if any.
+        before: What was read already, for sources that are made of it.
 
     Returns:
-        By address, in the order of the sources.
+        By address: what was read before, then the others in the order of the sources.
 
     Raises:
         PlanError: There is no such object, stack or output, or it is of another type.
         OperationError: Something could not be read.
     """
-    known = stack_outputs(settings, [source for source in sources if isinstance(source, StackOutput)])
+    before = before or {}
+    known: Known = {address: dict(found.values) for address, found in before.items()}
+    for address, values in stack_outputs(settings, [one for one in sources if isinstance(one, StackOutput)]).items():
+        known[address] = {**known.get(address, {}), **values}
     queries = [source for source in sources if isinstance(source, Query)]
     if queries:
         _answer(settings, queries, known, ref, op)
-    types = {source.address: source.type if isinstance(source, Query) else "" for source in sources}
+    types = {address: found.type for address, found in before.items()}
+    types |= {source.address: source.type if isinstance(source, Query) else "" for source in sources}
     return {address: Found(type, known[address]) for address, type in types.items()}
 
 
@@ -163,7 +172,8 @@ def _answer(
             failed: list[IaclibError] = []
             done = outcomes(calls, jobs)
             if op is not None and len(done) < len(jobs):
-                op.end(Result([], [], unfinished=True), "its lookups")  # it was stopped: this raises
+                msg = f"{ref}: stopped while looking up what it needs, expected to finish that; run it again"
+                raise ApplyCancelled(msg, run=op.run(ok=False))
             for query, (job, outcome) in zip(ready, done, strict=True):
                 try:
                     found[query.address] = reader.values(query, job, outcome)
@@ -306,10 +316,11 @@ def stack_outputs(settings: Settings, sources: Sequence[StackOutput]) -> Known:
         SealError: It is secret, and the engine's keyring doesn't open it.
     """
     found: Known = {}
+    all_of: Known = {}
     for source in sources:
-        if source.address not in found:
-            found[source.address] = _outputs_of(settings, source)
-        outputs = found[source.address]
+        if source.address not in all_of:
+            all_of[source.address] = _outputs_of(settings, source)
+        outputs = all_of[source.address]
         if source.name not in outputs:
             hint = near(source.name, outputs) or f"there are {', '.join(outputs) or 'none'}"
             msg = f"{source.ref}: no output {source.name!r}, expected one that the stack exports ({hint}); correct stack_output in {source.location}, or apply {source.ref} first"
@@ -319,6 +330,7 @@ def stack_outputs(settings: Settings, sources: Sequence[StackOutput]) -> Known:
         if fault is not None:
             msg = f"{source.ref}: output {source.name}{fault.path}: {fault.problem}; correct type= of stack_output in {source.location}, or what {source.ref} exports"
             raise PlanError(msg, ref=str(source.ref), name=source.name)
+        found.setdefault(source.address, {})[source.name] = value
     return found
 
 

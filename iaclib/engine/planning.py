@@ -18,7 +18,7 @@ from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.engine.observer import Observer
@@ -39,6 +39,8 @@ class Planning:
         snapshot: What is recorded.
         options: What was asked for.
         op: The operation whose lease, threads and limits are used, if any.
+        known: Addresses beyond those declared that may be needed.
+        looked_up: What was read already; None reads what the program looks up.
     """
 
     def __init__(
@@ -49,14 +51,18 @@ class Planning:
         snapshot: Snapshot,
         options: PlanOptions,
         op: Operation | None = None,
+        known: Container[str] = (),
+        *,
+        looked_up: Mapping[str, Found] | None = None,
     ) -> None:
         self.settings = settings
         self.observer = observer
         self.desired = desired
         self.options = options
         self.op = op
+        self.looked_up = looked_up
         self.recorded = snapshot
-        self.graph = Graph(desired)
+        self.graph = Graph(desired, known)
         self.pairs = {} if options.destroy else find_moves(desired, snapshot)
         self.snapshot = moved(snapshot, self.pairs)
         self.selection: Selection = select(self.graph, self.snapshot, options, self.pairs)
@@ -87,7 +93,9 @@ class Planning:
             )
         facts = self._imports(facts)
         if not self.options.destroy:
-            looked_up = looked_up_for(self.settings, self.desired, self.selection, self.op)
+            looked_up = self.looked_up
+            if looked_up is None:
+                looked_up = looked_up_for(self.settings, self.desired, self.selection, self.op)
             facts = attrs.evolve(facts, looked_up=looked_up)
         with collector_paused():
             return make_plan(self.graph, self.recorded, facts, self.options)

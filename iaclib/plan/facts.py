@@ -47,6 +47,8 @@ class Facts:
             ``import_id`` names, None if there is none.
         looked_up: What was read beforehand: lookups by address, outputs of
             other stacks by ``project/stack:``.
+        retyped: Addresses at which an alias meets a record whose type only
+            has another name now.
     """
 
     lineage: str = ""
@@ -57,6 +59,7 @@ class Facts:
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
     looked_up: Mapping[str, Found] = attrs.field(factory=dict)
+    retyped: frozenset[str] = frozenset()
 
 
 @attrs.frozen
@@ -71,6 +74,10 @@ class PlanOptions:
         exclude: Leave these as they are.
         dependents: Whether what stands on the targets is a target too.
         adopt: Whether creates that find their object existing take it over.
+        only: Operate on exactly these, which are declared or recorded; in a
+            session. None: see ``targets``.
+        superseded: The uids of the old halves to delete; None for those of all
+            addresses that are operated on.
         session: Whether the old half of a replacement waits for dependents
             that are not operated on.
     """
@@ -81,6 +88,8 @@ class PlanOptions:
     exclude: frozenset[str] = frozenset()
     dependents: bool = False
     adopt: bool = False
+    only: frozenset[str] | None = None
+    superseded: frozenset[str] | None = None
     session: bool = False
 
 

@@ -193,3 +193,15 @@ def test_an_asset_in_json_text_is_refused(engine, file):
     """It has no agreed text."""
     with pytest.raises(InvalidPropertyError, match=r"stands in iac.json, expected JSON values; use its .hash"):
         engine.plan(pages(file, note=iac.json({"a": iac.Asset(file)})))
+
+
+def test_a_session_sends_what_was_declared(engine, file):
+    """The content counts as of the declaration, there too."""
+    with engine.session("site/prod") as s:
+        s.ensure(Page("page", content=iac.Asset(file)))
+        late = Page("late", content=iac.Asset(file))
+        file.write_text("<p>two")
+        with pytest.raises(StalePlanError, match="late: content: "):
+            s.ensure(late)
+        s.ensure(Page("late", content=iac.Asset(file)))
+    assert PageHandler.calls == [("create", "index.html", b"<p>one"), ("create", "index.html", b"<p>two")]

@@ -707,3 +707,39 @@ def test_an_import_resolves_inputs_with_lookups(engine):
     assert dict(engine.snapshot("shop/dev").records["a"].inputs) == {"link": "ami-canonical-any"}
     assert [call["owner"] for call in ImageHandler.calls] == ["canonical"]
     assert engine.plan(stack(build)).counts == {"create": 1}
+
+
+# -------------------------------------------------------------------------------------------------------- in sessions
+
+
+def test_a_session_knows_what_it_looks_up(network):
+    """Values are plain at once, also of a query made of what was ensured; each lookup is read once."""
+    outside = Image("outside", owner="x")
+    with network.session("shop/dev") as s:
+        image = Image("ubuntu", owner=iac.stack_output("network/prod", "vpc_id"))
+        assert image.image_id.value == "ami-vpc-1-any"
+        first = s.ensure(Thing("a", link=image.image_id, data={"tag": outside.tags["of"]}))
+        second = Image("second", owner=first.id, arch=f"{image.arch}")
+        assert s.value(f"{second.image_id}!") == "ami-id-1-arm64!"
+        s.ensure(Thing("b", link=iac.gather(first.id, second.image_id, image.image_id).map("/".join)))
+        s.export(image=second.image_id, login=second.login)
+
+    snapshot = network.snapshot("shop/dev")
+    assert snapshot.records["b"].inputs["link"] == "id-1/ami-id-1-arm64/ami-vpc-1-any"
+    assert snapshot.records["a"].inputs["data"] == {"tag": "x"}
+    assert snapshot.outputs == {"image": "ami-id-1-arm64", "login": iac.Secret(SECRET)}
+    assert [call["owner"] for call in ImageHandler.calls] == ["vpc-1", "x", "id-1"]
+
+
+def test_a_session_refuses_a_query_of_what_is_not_ensured_yet(engine):
+    """And says what to do; a lookup that fails leaves the session usable."""
+    with engine.session("shop/dev") as s:
+        first = Thing("a", size=1)
+        with pytest.raises(DeclarationError, match=r"ubuntu: owner uses a.id, which only an apply tells, .* ensure it"):
+            Image("ubuntu", owner=first.id)
+        s.ensure(first)
+        nobody = Image("nobody", owner="nobody")
+        with pytest.raises(PlanError, match="nobody: there is no test:Image"):
+            s.value(nobody.image_id)
+        s.export(id=Image("ubuntu", owner=first.id).image_id)
+    assert engine.snapshot("shop/dev").outputs == {"id": "ami-id-1-any"}
