@@ -16,8 +16,10 @@ from iaclib.errors import (
     NotFoundError,
     OperationError,
     PlanError,
+    SealError,
     ThrottledError,
 )
+from iaclib.state.keyfile import KeyFile
 from recording import Cloud, Now, Thing
 
 SECRET = "hunter2-hunter2"
@@ -743,3 +745,18 @@ def test_a_session_refuses_a_query_of_what_is_not_ensured_yet(engine):
             s.value(nobody.image_id)
         s.export(id=Image("ubuntu", owner=first.id).image_id)
     assert engine.snapshot("shop/dev").outputs == {"id": "ami-id-1-any"}
+
+
+def test_a_secret_of_another_stack_opens_with_the_engines_keyring(tmp_path):
+    """In state it is sealed; another engine on the same state opens it, one with another key says so."""
+
+    def state(**more):
+        return iac.Engine(state=f"sqlite:///{tmp_path}/state.db", **more)
+
+    with state() as engine:
+        engine.apply(stack(lambda self: self.export(password=iac.secret(SECRET)), "base"))
+    output = iac.stack_output("shop/base", "password", type=str)
+    with state() as engine:
+        assert engine.read(output) == SECRET
+    with state(keyring=KeyFile(tmp_path / "other.key")) as engine, pytest.raises(SealError, match="key"):
+        engine.read(output)
