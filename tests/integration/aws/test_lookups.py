@@ -7,7 +7,8 @@ import pytest
 import iaclib as iac
 from iaclib import aws
 from iaclib.aws import ec2
-from iaclib.errors import CredentialsError, PlanError
+from iaclib.aws.handlers.ec2_image import ImageHandler
+from iaclib.errors import CredentialsError, InvalidPropertyError, PlanError
 
 
 @pytest.fixture
@@ -64,6 +65,66 @@ def test_the_provider_in_options_is_asked(engine, vpc_id, moto, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto)
     with pytest.raises(PlanError, match="there is no aws:ec2:VPC"):
         engine.plan(Web("prod", vpc_id=vpc_id, region="eu-central-1"))
+
+
+class Machine(iac.Stack):
+    """Exports what is known of the newest image of an owner."""
+
+    owner: str
+    name_pattern: str = "*"
+
+    def build(self):
+        image = ec2.lookup_image("image", owners=[self.owner], name_pattern=self.name_pattern)
+        self.export(id=image.id, name=image.name, owner=image.owner_id)
+
+
+def published(provider, name):
+    """Publish an image of one's own; give its id."""
+    return provider.client("ec2").call("register_image", Name=name, RootDeviceName="/dev/sda1")["ImageId"]
+
+
+def test_the_newest_image_that_fits_is_found(engine, provider):
+    """By owner, pattern and tags; images of others don't count, whatever their name."""
+    ours = published(provider, "web-1")
+    published(provider, "db-1")
+    provider.client("ec2").call("create_tags", Resources=[ours], Tags=[{"Key": "Role", "Value": "web"}])
+    run = engine.apply(Machine("prod", owner="self", name_pattern="web-*"))
+    assert dict(run.outputs) == {"id": ours, "name": "web-1", "owner": "123456789012"}
+    assert engine.read(ec2.lookup_image("x", owners=["self"], tags={"Role": "web"}).id) == ours
+    with pytest.raises(PlanError, match=r'image: there is no aws:ec2:Image with owners \["self"\], name_pattern "no"'):
+        engine.plan(Machine("prod", owner="self", name_pattern="no"))
+
+
+def test_an_image_is_for_an_architecture(engine, provider):
+    """What others have published is found by their account."""
+    images = list(provider.client("ec2").items("describe_images", "Images"))
+    arm = next(image for image in images if image.get("Architecture") == "arm64")
+    found = engine.read(ec2.lookup_image("arm", owners=[arm["OwnerId"]], architecture="arm64"))
+    known = {image["ImageId"]: image["Architecture"] for image in images if image["OwnerId"] == arm["OwnerId"]}
+    assert (found.architecture, known[found.id]) == ("arm64", "arm64")
+
+
+def test_of_several_images_the_newest_is_taken():
+    """By the date of creation, then by the id, so that the answer is one."""
+
+    class Client:
+        def items(self, operation, key, **params):
+            self.asked = params
+            yield from (
+                {"ImageId": id, "CreationDate": day, "Name": id}
+                for id, day in [("ami-1", "2024-01-01"), ("ami-3", "2024-02-01"), ("ami-2", "2024-02-01")]
+            )
+
+    handler, client = ImageHandler(), Client()
+    handler.client = lambda ctx: client
+    assert handler.lookup(None, {"owners": ["self"]})["id"] == "ami-3"
+    assert client.asked["Filters"] == [{"Name": "state", "Values": ["available"]}]
+
+
+def test_whose_image_it_is_has_to_be_said(engine):
+    """Anybody can publish an image under any name."""
+    with pytest.raises(InvalidPropertyError, match="image: owners missing"):
+        ec2.ImageLookup("image", name_pattern="ubuntu")
 
 
 def test_credentials_that_are_missing_are_told_as_for_resources(engine, monkeypatch):
