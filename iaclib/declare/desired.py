@@ -97,6 +97,7 @@ class Desired:
         components: Where each was declared, by address.
         raised: Whether the program raised before its end.
         sources: Lookups and other stacks' outputs, in order of declaration.
+        remedies: Which policy set which field, by address.
     """
 
     ref: StackRef
@@ -105,3 +106,4 @@ class Desired:
     components: Mapping[str, Location] = attrs.field(factory=dict)
     raised: bool = False
     sources: Sequence[Source] = ()
+    remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)

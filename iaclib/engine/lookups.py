@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from iaclib.declare.registry import type_facts
 from iaclib.declare.sources import Query, Source, StackOutput
+from iaclib.engine.observer import calling
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
 from iaclib.execute.calls import Job
-from iaclib.execute.executor import Calls, outcomes
+from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
 from iaclib.execute.jobs import Jobs
-from iaclib.execute.limits import Limits
-from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.retry import TIMEOUT
-from iaclib.execute.stopping import Stop
 from iaclib.model.addresses import near
 from iaclib.model.evaluate import leaf_nodes, ref_nodes, resolve
 from iaclib.model.expressions import Looked
+from iaclib.model.redact import redacted, secret_texts
 from iaclib.model.values import Secret, has_secret, plain, reveal
 from iaclib.plan.facts import Found
 from iaclib.plan.text import show
@@ -158,22 +157,17 @@ def _answer(
     settings: Settings, waiting: Sequence[Query], found: Known, ref: StackRef | None, op: Operation | None
 ) -> None:
     """Read lookups into what is found already."""
-    if op is not None:
-        calls, limits = op.calls, op.limits
-    else:
-        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
-        limits = Limits(settings.parallelism, settings.clock)
-    reader = _Reader(settings, Jobs(settings.access, limits, type_facts, str, ""))
-    try:
+    with calling(settings, "" if ref is None else str(ref), op) as (calls, limits):
+        reader = _Reader(settings, Jobs(settings.access, limits, type_facts, str, ""))
         while waiting:
             ready = [query for query in waiting if all(need.address in found for need in _needed(query))]
             waiting = [query for query in waiting if query not in frozenset(ready)]
             jobs = [reader.job(query, found, ref) for query in ready]
-            failed: list[IaclibError] = []
             done = outcomes(calls, jobs)
             if op is not None and len(done) < len(jobs):
                 msg = f"{ref}: stopped while looking up what it needs, expected to finish that; run it again"
                 raise ApplyCancelled(msg, run=op.run(ok=False))
+            failed: list[IaclibError] = []
             for query, (job, outcome) in zip(ready, done, strict=True):
                 try:
                     found[query.address] = reader.values(query, job, outcome)
@@ -183,14 +177,6 @@ def _answer(
                 for other in failed[1:]:
                     failed[0].add_note(f"and {other}")
                 raise failed[0]
-    finally:
-        if op is None:
-            calls.close()
-
-
-def _no_ledger() -> Any:
-    """Lookups make nothing durable."""
-    return None
 
 
 class _Reader:

@@ -13,8 +13,8 @@ import attrs
 
 from iaclib.declare.registry import type_facts
 from iaclib.errors import ApplyFailed, OperationError
-from iaclib.execute.redact import redacted
 from iaclib.execute.stopping import Stop
+from iaclib.model.redact import redacted
 from iaclib.state.journal import Ended
 
 if TYPE_CHECKING:
@@ -24,12 +24,37 @@ if TYPE_CHECKING:
     from iaclib.engine.refresh import Reading
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
-    from iaclib.execute.executor import Calls
+    from iaclib.execute.dispatch import Calls
     from iaclib.execute.limits import Limits
     from iaclib.model.addresses import StackRef
     from iaclib.provider.handler import Live
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record, Snapshot
+
+
+@contextmanager
+def calling(settings: Settings, stack: str, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
+    """Give threads and limits for reads: an operation's, or some of their own.
+
+    Args:
+        settings: The engine's.
+        stack: ``project/stack``, for events.
+        op: The operation, if there is one.
+    """
+    from iaclib.execute.delivery import Reporter
+    from iaclib.execute.dispatch import Calls
+    from iaclib.execute.limits import Limits
+
+    if op is not None:
+        yield op.calls, op.limits
+        return
+    reporter = Reporter(settings.events, settings.clock, stack)
+    calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, reporter, grace=settings.grace)
+    try:
+        yield calls, Limits(settings.parallelism, settings.clock)
+    finally:
+        calls.close()
+        settings.events.flush()
 
 
 class Observer:
@@ -46,22 +71,6 @@ class Observer:
         oldest = self.settings.clock.now() - (max_age.total_seconds() if isinstance(max_age, timedelta) else max_age)
         return [record for record in records if max(self._seen.get(record.uid, 0.0), record.created) < oldest]
 
-    @contextmanager
-    def _calling(self, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
-        """Give threads and limits: an operation's, or some of their own."""
-        from iaclib.execute.executor import Calls
-        from iaclib.execute.limits import Limits
-
-        if op is not None:
-            yield op.calls, op.limits
-            return
-        settings = self.settings
-        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
-        try:
-            yield calls, Limits(settings.parallelism, settings.clock)
-        finally:
-            calls.close()
-
     def read(
         self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
     ) -> Reading:
@@ -69,7 +78,7 @@ class Observer:
         from iaclib.engine.refresh import read_records
 
         now = self.settings.clock.now()
-        with self._calling(op) as (calls, limits):
+        with calling(self.settings, str(ref), op) as (calls, limits):
             reading = read_records(
                 records,
                 self.settings.access,
@@ -90,12 +99,12 @@ class Observer:
         Raises:
             ApplyFailed: Some can't be read.
         """
-        from iaclib.execute.executor import outcomes
+        from iaclib.execute.dispatch import outcomes
         from iaclib.execute.jobs import Jobs
 
         found: dict[str, Live | None] = {}
         errors: list[Exception] = []
-        with self._calling(op) as (calls, limits):
+        with calling(self.settings, str(ref), op) as (calls, limits):
             jobs = Jobs(self.settings.access, limits, type_facts, ref.urn, str(ref))
             made = [jobs.make(stub, "read", id=stub.id) for stub in stubs]
             for job, outcome in outcomes(calls, made):
@@ -112,6 +121,8 @@ class Observer:
                 "nothing was changed, mend the cause and run again"
             )
             raise ApplyFailed(msg, errors)
+        if op is not None and op.stop.asked and len(found) < len(stubs):
+            _cut_short(op)
         return found
 
     def refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
@@ -127,6 +138,8 @@ class Observer:
         entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
         if entries:
             op.ledger.commit(entries)
+        if op.stop.asked and len(reading.steps) < len(records):
+            _cut_short(op)
         return reading
 
     def write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:
@@ -189,6 +202,13 @@ def _still(before: Snapshot, reading: Reading) -> list[Record]:
         for record in before.records.values()
         if record.observed is not None and record.uid not in seen and record.address in read
     ]
+
+
+def _cut_short(op: Operation) -> None:
+    """End an operation that was stopped before all was read."""
+    from iaclib.execute.executor import Result
+
+    op.end(Result([], [], unfinished=True), "reading what there is")
 
 
 def _no_ledger() -> Any:

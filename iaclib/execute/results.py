@@ -82,8 +82,16 @@ class Resolver(Protocol):
         """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
         ...
 
+    def check(self, node: Node, action: str, inputs: Mapping[str, Any], record: Record | None) -> None:
+        """Refuse what a policy forbids now that the inputs are known."""
+        ...
+
     def recorded_options(self, node: Node) -> Mapping[str, Any]:
         """Give what state keeps of a declaration's options."""
+        ...
+
+    def stays(self, node: Node, *, updated: bool) -> None:
+        """Note that an object that might have been replaced is not."""
         ...
 
     def doomed(self, address: str) -> None:

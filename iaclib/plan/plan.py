@@ -16,7 +16,7 @@ from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
-from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
 from iaclib.plan.facts import Facts, Found, view
@@ -57,7 +57,7 @@ class Plan:
         self.lineage = facts.lineage
         self.serial = serial
         self.outputs = outputs
-        self.violations: tuple[Any, ...] = ()
+        self.violations: tuple[Violation, ...] = ()
         self._desired = desired
         self._nodes = nodes
         self._facts = facts
@@ -73,6 +73,7 @@ class Plan:
         self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
         self._digest = ""
+        self._policies: tuple[Any, ...] = ()  # those that judged it
 
     @property
     def ref(self) -> StackRef:
@@ -243,7 +244,7 @@ class Plan:
             if trigger is None:
                 return "unknown"
         verdict = evaluate(record, inputs, view(declared.facts), self._facts, declared.options)
-        return "unknown" if verdict.maybe else verdict.action.value
+        return "unknown" if verdict.maybe and verdict.action is Action.REPLACE else verdict.action.value
 
     def _newly_followed(self, node: Node, record: Record, uid_of: Callable[[str], str | None]) -> bool:
         """Tell whether something that it didn't follow before this plan was replaced by it."""
