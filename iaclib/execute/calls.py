@@ -151,9 +151,11 @@ class _Call:
             deadline=self.deadline,
             record=job.record,
             on_delete=job.on_delete,
+            inputs=job.guard.inputs if job.guard is not None else {},
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,
+            aborted=lambda: world.stop.level > 1 or world.stop.lost is not None,
             log=lambda message: world.log(job, "log", message),
             checkpoint=self.note,
         )

@@ -140,10 +140,9 @@ def project(value: Any, like: Any, *, unordered: bool = False) -> Any:
     is no drift. Elements of lists are projected by position; those of
     unordered ones onto all keys that are declared anywhere in the list.
     """
-    if isinstance(value, Secret):
-        value = value.reveal()
-    if isinstance(like, Secret):
-        like = like.reveal()
+    if value is not None and (isinstance(value, Secret) or isinstance(like, Secret)):
+        bare, shape = (each.reveal() if isinstance(each, Secret) else each for each in (value, like))
+        return Secret(project(bare, shape, unordered=unordered))  # what a plan shows of it stays masked
     if isinstance(value, Mapping) and isinstance(like, Mapping):
         return {key: project(value[key], item) for key, item in like.items() if value.get(key) is not None}
     if is_list(value) and is_list(like):

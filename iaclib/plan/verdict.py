@@ -17,7 +17,7 @@ from iaclib.plan.facts import Facts, View
 from iaclib.plan.resolve import keep_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from iaclib.state.record import ProviderRecord, Record
 
@@ -63,8 +63,11 @@ def evaluate(
     if record.observed is None and not repair and inputs == record.inputs and _same_kinds(inputs, record.inputs, view):
         return SAME
     changed, unknown = _compare(record, inputs, view, facts, ignore)
-    forcing = tuple(name for name in (*changed, *unknown) if name in view.replaces)
-    certain = any(name in view.replaces for name in changed)
+    replaces: Collection[str] = view.replaces
+    if facts.replaces is not None:
+        replaces = {*replaces, *facts.replaces(record.type, record.inputs, inputs)}
+    forcing = tuple(name for name in (*changed, *unknown) if name in replaces)
+    certain = any(name in replaces for name in changed)
     if forcing:
         return Verdict(Action.REPLACE, not certain, changed, unknown, forcing)
     if changed or unknown or repair:
