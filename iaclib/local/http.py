@@ -45,8 +45,8 @@ class HttpResource(iac.Resource, type="local:HttpResource", is_global=True, uniq
     """An object of a JSON API, made and kept by four requests.
 
     ``{id}``, ``{token}`` and ``{address}`` in URLs, headers and bodies stand for
-    the object's id, the step's token and the resource's address (quoted in
-    URLs); all other braces stay as they are. Paths such as ``data.items.0.id``
+    the object's id, the token of the step that creates it, and the resource's
+    address (quoted in URLs); all other braces stay as they are. Paths such as ``data.items.0.id``
     lead through an answer; "" is the whole of it.
 
     ``id_path`` is where the answer to create has the id; ``header:Location``

@@ -97,7 +97,7 @@ class HttpHandler(LocalHandler):
         if not any("{token}" in value for value in match.values()):
             msg = f"{ctx.address}: find matches no token, expected a match such as {{'labels.ref': '{{token}}'}}; put the token into the body of create, and match it"
             raise InvalidRequestError(msg)
-        words = {"token": ctx.token, "address": ctx.address}
+        words = _words(ctx)
         answer = send(ctx, _request(ctx, "find", inputs))
         items = walk(answer.data, template.get("items") or "")
         for item in items if isinstance(items, list) else [items]:
@@ -107,13 +107,18 @@ class HttpHandler(LocalHandler):
         return None
 
 
+def _words(ctx: LocalContext) -> dict[str, str]:
+    """Give what templates may name; the token stays the creation's, so that an update doesn't change it."""
+    return {"token": ctx.record.uid if ctx.record is not None else ctx.token, "address": ctx.address}
+
+
 def _request(ctx: LocalContext, action: str, inputs: Mapping[str, Any], id: str = "") -> Request:
     """Fill one template."""
     template = inputs[action]
     if not template.get("url"):
         msg = f"{ctx.address}: {action} has no url, expected a path below base_url; add it"
         raise InvalidRequestError(msg)
-    words = {"token": ctx.token, "address": ctx.address}
+    words = _words(ctx)
     known = id or inputs.get("known_id")
     if known:
         words["id"] = known

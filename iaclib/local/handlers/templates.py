@@ -58,11 +58,15 @@ def walk(value: Any, path: str) -> Any:
 def shaped(value: Any, like: Any) -> Any:
     """Keep of a mapping the keys that another has, also within, and in lists by position.
 
+    Text that is a template counts as seen: what was filled in is not declared.
+
     >>> shaped({"name": "a", "etag": 3, "on": [{"x": 1, "y": 2}]}, {"name": "b", "on": [{"x": 0}]})
     {'name': 'a', 'on': [{'x': 1}]}
     """
     if isinstance(value, dict) and isinstance(like, dict):
         return {key: shaped(value[key], item) for key, item in like.items() if key in value}
+    if isinstance(like, str) and _WORD.search(like):
+        return like
     if isinstance(value, list) and isinstance(like, list):
         return [shaped(item, like[n]) if n < len(like) else item for n, item in enumerate(value)]
     return value
