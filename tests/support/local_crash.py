@@ -1,9 +1,9 @@
 """The local wing under kill -9: files, commands and HTTP objects, killed within each operation.
 
-Run as ``python local_crash.py FOLDER``. As ``crash_program`` does, for each
-phase a forked child runs it and kills itself at a numbered point: around each
-durable write, and around each thing that a handler does to disk, processes or
-server. A second child runs the phase again and compares state with the world.
+Run as ``python local_crash.py FOLDER STRIDE``. As ``crash_program`` does, for
+each phase a forked child runs it and kills itself at a numbered point: around
+each durable write, and around each thing that a handler does to disk,
+processes or server; of these points every STRIDE-th is tried. A second child runs the phase again and compares state with the world.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,7 +132,7 @@ def objects(phase: str) -> list[str]:
     return [] if good else [f"the server has {API.store}"]
 
 
-def main(folder: str) -> int:
+def main(folder: str, stride: int) -> int:
     """Kill each phase at each point; give how many things went wrong."""
     global WORLD, API  # noqa: PLW0603 - the one world of all children
     os.environ["no_proxy"] = "127.0.0.1"
@@ -150,9 +149,14 @@ def main(folder: str) -> int:
     (before / "world").mkdir(parents=True)
     WORLD = here / "world"
     with rest_api.serving() as API:
+        shutil.copytree(before, here)
+        for phase in crash.PHASES:  # loads all modules, once for all children
+            work(phase)
+            check(phase)
+        API.store.clear()
         stored: tuple[dict[str, Any], dict[str, str]] = ({}, {})
         for phase in crash.PHASES:
-            for point in itertools.count(1):
+            for point in itertools.count(1, stride):
                 shutil.rmtree(here, ignore_errors=True)
                 shutil.copytree(before, here)
                 API.store, API.keys = ({path: dict(one) for path, one in stored[0].items()}, dict(stored[1]))
@@ -185,10 +189,9 @@ def main(folder: str) -> int:
             shutil.rmtree(before)
             shutil.copytree(here, before)
             stored = (API.store, API.keys)
-            print(f"{phase}: {point} points")  # noqa: T201 - its report
+            print(f"{phase}: {point} points, every {stride} tried")  # noqa: T201 - its report
     return failures
 
 
 if __name__ == "__main__":
-    assert threading.active_count() == 1  # children are forked from this thread
-    raise SystemExit(min(100, main(sys.argv[1])))
+    raise SystemExit(min(100, main(sys.argv[1], int(sys.argv[2]))))

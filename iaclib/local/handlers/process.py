@@ -86,7 +86,11 @@ def run(
             if not ctx.remaining:
                 msg = f"{ctx.address}: {argv[0]!r} ran until its time was over, expected it to end; raise timeouts, or see why it hangs"
                 raise OperationTimeoutError(msg)
-            texts.move(min(_TICK, ctx.remaining))
+            if not texts.done:
+                texts.move(min(_TICK, ctx.remaining))
+            else:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(min(_TICK, ctx.remaining))
             if process.poll() is not None:
                 texts.drain()  # what it left running may keep the pipes open for ever
                 break

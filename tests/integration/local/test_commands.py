@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -13,7 +14,13 @@ import attrs
 import pytest
 
 import iaclib as iac
-from iaclib.errors import ApplyFailed, InvalidRequestError, OperationTimeoutError, ProviderError
+from iaclib.errors import (
+    ApplyFailed,
+    InvalidRequestError,
+    OperationTimeoutError,
+    ProviderError,
+    UndecidedError,
+)
 from iaclib.local import Command
 from iaclib.local.handlers.command import CommandHandler
 from iaclib.local.handlers.process import run, wait_for
@@ -111,7 +118,10 @@ def test_an_unknown_input_may_replace(engine, work, stack, actions, log):
 
 def test_a_read_command_shows_drift_and_what_is_there(engine, work, declared, actions, log):
     """Exit code 1 means gone; what it prints is an output; anything else is an error, never gone."""
-    given = {"create": sh("echo '{\"n\": 1}' > made"), "read": sh("test ! -e broken || exit 7; test -e made && cat made")}
+    given = {
+        "create": sh("echo '{\"n\": 1}' > made"),
+        "read": sh("test ! -e broken || exit 7; test -e made && cat made"),
+    }
     given |= {"delete": ["rm", "made"]}
     engine.apply(declared(**given))
     assert engine.snapshot("local/test").records["it"].outputs["observed"] == {"n": 1}
@@ -263,12 +273,16 @@ def test_a_program_in_the_background_keeps_nobody_waiting(ctx):
     assert time.monotonic() - began < 20
 
 
-def alive(pid):
+def ends(pid, within=10):
+    """Tell whether a process ends in time."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], within)[0])
+    finally:
+        os.close(process)
 
 
 def test_a_program_out_of_time_is_ended_with_all_it_started(ctx, work):
@@ -277,7 +291,7 @@ def test_a_program_out_of_time_is_ended_with_all_it_started(ctx, work):
     script = f"sleep 60 & echo $! > {work}/pid; wait"
     with pytest.raises(OperationTimeoutError, match="until its time was over"):
         run(step, sh(script), environment=os.environ, cwd=None, stdin=None)
-    assert not alive(int((work / "pid").read_text()))
+    assert ends(int((work / "pid").read_text()))
 
 
 def test_a_program_is_ended_when_the_run_is_given_up(ctx, work):
@@ -290,7 +304,7 @@ def test_a_program_is_ended_when_the_run_is_given_up(ctx, work):
     script = f"sleep 60 & echo $! > {work}/pid; echo > {pipe}; wait"
     with pytest.raises(ProviderError, match="the run was stopped"):
         run(step, sh(script), environment=os.environ, cwd=None, stdin=None)
-    assert not alive(int((work / "pid").read_text()))
+    assert ends(int((work / "pid").read_text()))
     with pytest.raises(ProviderError, match="the run was stopped"):
         run(step, ["true"], environment=os.environ, cwd=None, stdin=None)
 
@@ -312,3 +326,53 @@ def test_the_program_of_a_killed_run_is_waited_for(ctx):
     with subprocess.Popen(sh("cat & wait"), stdin=subprocess.PIPE, env=environment) as background:
         wait_for(ctx(token="f" * 32, deadline=0))
         background.communicate(timeout=10)
+
+
+#: Applies a command that says that it runs, and then runs for ever.
+CHILD = """
+import sys
+import iaclib as iac
+from iaclib.local import Command
+
+state, pipe, parallelism = sys.argv[1:]
+with iac.Stack("test", project="local") as stack:
+    Command("it", create=["sh", "-c", f"sleep 60 & echo $! > {pipe}; wait"], read=["false"])
+with iac.Engine(state=state, parallelism=int(parallelism)) as engine:
+    engine.apply(stack)
+"""
+
+
+@pytest.mark.parametrize("parallelism", ["0", "4"])
+def test_a_second_ctrl_c_ends_the_program(tmp_path, work, stack, parallelism):
+    """The first lets it run on; the second ends it at once, and the next run decides what became of it."""
+    pipe, state = work / "pipe", f"sqlite:///{tmp_path}/s.db"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-P", "-c", CHILD, state, str(pipe), parallelism]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as child:
+        started = int(pipe.read_text())
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to all in the foreground
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+        assert not ends(started, within=0)
+        os.killpg(child.pid, signal.SIGINT)
+        errors = child.communicate(timeout=30)[1]
+    assert "ApplyCancelled" in errors or "KeyboardInterrupt" in errors
+    assert ends(started)
+    with iac.Engine(state=state) as engine:
+        assert [intent.action for intent in engine.snapshot("local/test").intents.values()] == ["create"]
+        engine.recover("local/test")
+        assert not engine.snapshot("local/test").intents
+
+
+def test_a_killed_create_without_read_is_for_the_user_to_decide(tmp_path, work, stack):
+    """Nothing can tell what the program did, so the next run asks instead of running it again."""
+    pipe, state = work / "pipe", f"sqlite:///{tmp_path}/s.db"
+    os.mkfifo(pipe)
+    script = CHILD.replace(', read=["false"]', "")
+    command = [sys.executable, "-P", "-c", script, state, str(pipe), "4"]
+    with subprocess.Popen(command) as child:
+        started = int(pipe.read_text())
+        child.kill()
+    os.kill(started, signal.SIGKILL)
+    with iac.Engine(state=state) as engine, pytest.raises(UndecidedError, match="it: a create was interrupted"):
+        engine.apply(stack(lambda: Command("it", create=["true"])))
