@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import DeclarationError
+from iaclib.errors import DeclarationError, UnknownProviderError
 from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
+from iaclib.plan.targets import EVERYTHING, Selection
 from iaclib.provider.registry import own_handler
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from iaclib.declare.desired import Desired
+    from iaclib.declare.desired import Declared, Desired
     from iaclib.provider.base import Provider
     from iaclib.state.record import ProviderRecord, Record, Snapshot
 
@@ -27,8 +28,12 @@ def gather(
     lineage: str,
     access: Access,
     observed: Mapping[str, Record | None] | None = None,
+    *,
+    selection: Selection = EVERYTHING,
 ) -> Facts:
     """Find out through which provider each resource is reached.
+
+    Providers of what is not operated on are left alone.
 
     Raises:
         UnknownProviderError: A type, declared or recorded, is not known here.
@@ -38,6 +43,8 @@ def gather(
     handlers: dict[str, Any] = {}
     by_type: dict[tuple[str, int], ProviderRecord | None] = {}
     for address, declared in desired.resources.items():
+        if address not in selection:
+            continue
         key = (declared.type, id(declared.provider))
         if key in by_type:
             record = by_type[key]
@@ -49,10 +56,17 @@ def gather(
             provider = declared.provider or access.instance(record)
             if provider.default_tags:
                 tags[address] = provider.default_tags
+    retyped = frozenset(
+        address
+        for address, declared in desired.resources.items()
+        if declared.former and address in selection and _renamed(snapshot.records.get(address), declared, access)
+    )
     known: set[tuple[str, int]] = set()
     for held in (*snapshot.records.values(), *snapshot.superseded):
+        if held.address in retyped:
+            continue
         at = (held.type, id(held.provider))
-        if at not in known:
+        if at not in known and held.address in selection:
             known.add(at)
             handlers.setdefault(held.type, access.of_record(held)[0])
     normalisers = {
@@ -90,7 +104,31 @@ def gather(
         identity=identity if identities else None,
         replaces=replaces if deciders else None,
         observed=observed,
+        retyped=retyped,
     )
+
+
+def _renamed(record: Record | None, declared: Declared, access: Access) -> bool:
+    """Tell whether what an alias leads to is of the declared type under the name that it had before.
+
+    So it is if nobody serves the old name any more, or classes with the same
+    handler declare both. A provider tells its types apart by their names.
+    """
+    if record is None or record.type == declared.type:
+        return False
+    mine, other = own_handler(declared.type), own_handler(record.type)
+    if mine is not None and other is not None:
+        return type(mine) is type(other)
+    try:
+        access.of_record(record)
+    except UnknownProviderError:
+        return True
+    return False
+
+
+def provider_of(declared: Declared, access: Access) -> ProviderRecord | None:
+    """Give the provider through which a declared resource is reached, None for types without one."""
+    return _provider(declared.type, declared.provider, declared.address, access)
 
 
 def _provider(type_name: str, given: Provider | None, address: str, access: Access) -> ProviderRecord | None:

@@ -1,6 +1,6 @@
 """The order of a plan's steps, as one graph from which everything falls out.
 
-Knows rules 1 to 6 of ordering: creates and updates after what they depend on;
+Knows rules 1 to 8 of ordering: creates and updates after what they depend on;
 deletes after all of them, in the reverse of the *recorded* dependencies; and
 what must be deleted before its replacement, together with what stands on it,
 first. Knows nothing of handlers, state writes or time. Linear in steps and
@@ -13,6 +13,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import DependencyCycleError
+from iaclib.plan.recorded import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,9 @@ class Kind(enum.Enum):
 class Task:
     """One place in the order. Mutable: the executor counts down ``waiting``."""
 
-    __slots__ = ("address", "blocked", "early", "kind", "next", "node", "record", "superseded", "waiting")
+    __slots__ = (
+        "address", "blocked", "carrier", "early", "gate", "kind", "next", "node", "record", "superseded", "waiting",
+    )  # fmt: skip
 
     def __init__(self, kind: Kind, address: str, node: Node | None = None, record: Record | None = None) -> None:
         self.kind = kind
@@ -42,9 +45,16 @@ class Task:
         self.record = record  # for DELETE: what goes
         self.early = False  # for DELETE: whether it goes before its replacement is created
         self.superseded = False  # for DELETE: whether an earlier run left it superseded
+        self.carrier: Task | None = None  # for DELETE: with whose delete the object goes (rule 8)
+        self.gate: Task | None = None  # for such a DELETE: what stands for it in the order of deletes
         self.next: list[tuple[Task, bool]] = []  # (follower, whether it needs this to succeed)
         self.waiting = 0
         self.blocked = ""  # the address because of which it is skipped
+
+    @property
+    def stand(self) -> Task:
+        """What stands for an object in the order of deletes."""
+        return self.gate or self
 
     def then(self, other: Task, *, needed: bool = True) -> None:
         """Make another task wait for this one."""
@@ -81,11 +91,9 @@ def build_steps(
         superseded: Left over from earlier runs, to be deleted.
         freed: (address to create, address to delete first): they share a unique key.
     """
-    build = _Build(nodes, snapshot, superseded)
+    build = _Build(nodes, snapshot, superseded, freed)
     build.creates_and_updates()
     build.deletes()
-    for creates, deletes in freed:
-        build.free(creates, deletes)
     return build.finish()
 
 
@@ -94,27 +102,37 @@ def _acts(node: Node) -> bool:
 
 
 class _Build:
-    def __init__(self, nodes: Mapping[str, Node], snapshot: Snapshot, superseded: Sequence[Record]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        snapshot: Snapshot,
+        superseded: Sequence[Record],
+        freed: Iterable[tuple[str, str]],
+    ) -> None:
         self.nodes = nodes
         self.records = snapshot.records
         self.superseded = superseded
+        self.freed = tuple(freed)
         self.main: dict[str, Task] = {}
         self.decides: dict[str, Task] = {}
         self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
         self.gates: dict[str, Task] = {}
         self.barrier = Task(Kind.GATE, "")
-        self.downstream: set[str] = set()
+        self.downstream: set[str] = set()  # what may have to wait for an early delete
+        self.unsure: dict[Task, list[Task]] = {}  # early delete -> downstream ones that are to let go of its object
+        self.carried: list[Task] = []  # what stands for objects that go with another
 
     # ------------------------------------------------------------------------------------- creates and updates
 
     def creates_and_updates(self) -> None:
         """Place each create and update after what it depends on (rule 1)."""
         gone = ("delete", "forget")
+        waits = {creates for creates, _ in self.freed}
         for address, node in self.nodes.items():
             if node.action.value in gone:
                 continue
             upstream = [task for name in node.dependencies if (task := self.main.get(name)) is not None]
-            if node.delete_first or any(name in self.downstream for name in node.dependencies):
+            if node.delete_first or address in waits or any(name in self.downstream for name in node.dependencies):
                 self.downstream.add(address)
             if not _acts(node):
                 if not upstream:
@@ -138,7 +156,7 @@ class _Build:
             action = node.action.value
             if action in ("delete", "forget") or (action == "replace" and record.id):
                 task = Task(Kind.DELETE, address, node, record)
-                task.early = action == "replace" and node.delete_first
+                task.early = node.delete_first
                 self.deleting.setdefault(address, []).append(task)
         for record in self.superseded:
             task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
@@ -148,6 +166,7 @@ class _Build:
             return
         users = self._users()
         self._go_early(users)
+        self._carry()
         between = self._between(users)
         for address, tasks in self.deleting.items():
             for task in tasks:
@@ -161,6 +180,9 @@ class _Build:
             for task in tasks:
                 if task.early:
                     self._create_after(address, task)
+        for creates, deletes in self.freed:
+            self._free(creates, deletes)
+        self._let_go()
 
     def _users(self) -> dict[str, list[str]]:
         """Give, for each address, the addresses whose recorded objects depend on it."""
@@ -184,6 +206,24 @@ class _Build:
                     if task.superseded or (task.node is not None and task.node.action.value in ("delete", "forget")):
                         task.early = True
 
+    def _carry(self) -> None:
+        """Let an object go with another's delete, but what stands on it go before (rule 8)."""
+        tasks = {task.record.uid: task for found in self.deleting.values() for task in found if task.record is not None}
+        for task in tasks.values():
+            uid = "" if _retained(task) else _beside(task)
+            carrier = tasks.get(uid) if uid else None
+            # What has to make way for its own successor can't wait for a delete at the end.
+            if carrier is None or carrier is task or _retained(carrier) or (task.early and not carrier.early):
+                continue
+            task.carrier = carrier
+            task.gate = Task(Kind.GATE, task.address)
+            task.early = carrier.early
+            carrier.then(task)
+            self.carried.append(task.gate)
+        for task in tasks.values():
+            if task.carrier is not None:
+                task.stand.then(task.carrier.stand)
+
     def _between(self, users: Mapping[str, Sequence[str]]) -> set[str]:
         """Give kept addresses through which the order of two deletes passes."""
         above = _closure(self.deleting, users)
@@ -197,20 +237,32 @@ class _Build:
     def _goes(self, user: str, between: set[str]) -> Sequence[Task]:
         if user in between:
             return (self.gates[user],)
-        return self.deleting.get(user, ())
+        return [task.stand for task in self.deleting.get(user, ())]
 
     def _place(self, task: Task, users: Iterable[str], between: set[str]) -> None:
         if not task.early:
-            self.barrier.then(task, needed=False)
+            self.barrier.then(task.stand, needed=False)
         for user in users:
             if user == task.address:
                 continue
             for other in self._goes(user, between):
-                other.then(task)
+                other.then(task.stand)
             final = self.main.get(user)
+            if final is None:
+                continue
             # A user that stays must first let go of the object, unless it is itself waiting for the replacement.
-            if final is not None and (not task.early or user not in self.downstream):
-                final.then(task)
+            if not task.early or user not in self.downstream:
+                final.then(task.stand)
+            elif not self.nodes[user].delete_first and task.address not in self.nodes[user].dependencies:
+                self.unsure.setdefault(task, []).append(final)
+
+    def _let_go(self) -> None:
+        """Let users go first that wait for some early delete, but not for that of what they are to let go of."""
+        for task, finals in self.unsure.items():
+            after = _after(task.stand)
+            for final in finals:
+                if final not in after:
+                    final.then(task.stand)
 
     def _create_after(self, address: str, task: Task) -> None:
         node, final = task.node, self.main.get(address)
@@ -230,26 +282,18 @@ class _Build:
                 if above is not None:
                     above.then(first)
 
-    def free(self, creates: str, deletes: str) -> None:
+    def _free(self, creates: str, deletes: str) -> None:
         """Delete one object before another is created that has its unique key (rule 2a)."""
         final = self.main.get(creates)
         for task in self.deleting.get(deletes, ()):
-            if final is None or task.superseded:
-                continue
-            if not task.early:
-                task.early = True
-                for index, (other, _needed) in enumerate(self.barrier.next):
-                    if other is task:
-                        del self.barrier.next[index]
-                        task.waiting -= 1
-                        break
-            task.then(final)
+            if final is not None and not task.superseded:
+                task.then(final)
 
     # -------------------------------------------------------------------------------------------------- finish
 
     def finish(self) -> StepGraph:
         """Check that the order has an end, and give it."""
-        tasks = [*self.main.values(), *self.decides.values(), *self.gates.values(), self.barrier]
+        tasks = [*self.main.values(), *self.decides.values(), *self.gates.values(), *self.carried, self.barrier]
         for found in self.deleting.values():
             tasks.extend(found)
         waiting = {task: task.waiting for task in tasks}
@@ -272,6 +316,19 @@ class _Build:
         return StepGraph(tasks, self.main, self.decides, self.barrier)
 
 
+def _retained(task: Task) -> bool:
+    if task.superseded or task.node is None:
+        return task.record is not None and bool(task.record.options.get("retain_on_delete"))
+    return task.node.retain
+
+
+def _beside(task: Task) -> str:
+    """Give the uid of the object with which a task's goes, or ""."""
+    if task.superseded or task.node is None:
+        return beside(task.record) if task.record is not None else ""
+    return task.node.beside
+
+
 def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
     seen = set(start)
     todo = list(seen)
@@ -280,4 +337,16 @@ def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
             if name not in seen:
                 seen.add(name)
                 todo.append(name)
+    return seen
+
+
+def _after(start: Task) -> set[Task]:
+    """Give all tasks that wait for one, directly or not."""
+    seen: set[Task] = set()
+    todo = [start]
+    while todo:
+        for task, _needed in todo.pop().next:
+            if task not in seen:
+                seen.add(task)
+                todo.append(task)
     return seen
