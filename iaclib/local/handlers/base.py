@@ -36,6 +36,20 @@ class LocalHandler:
         """Make a path absolute, without following links."""
         return Path(os.path.abspath(Path(self.root or "", path)))  # noqa: PTH100 - pathlib keeps `..`, or follows links
 
+    def new_path(self, ctx: LocalContext, inputs: Mapping[str, Any]) -> Path:
+        """Give where a file or folder is to be made; noted if only this working directory tells."""
+        path = self.path(inputs["path"])
+        if self.root is None and not Path(inputs["path"]).is_absolute():
+            ctx.checkpoint(id=str(path))
+        return path
+
+    def at(self, ctx: LocalContext, path: Path, **seen: Any) -> dict[str, Any]:
+        """Give what a file or folder shows; its path as declared, if the declared one leads there."""
+        declared = ctx.inputs.get("path")
+        if ctx.record is None and not (isinstance(declared, str) and self.path(declared) == path):
+            seen["path"] = str(path)
+        return taken_over(ctx, **seen)
+
 
 class SecretTexts:
     """The texts that must not show in what a step prints, records or raises.
@@ -67,6 +81,17 @@ class SecretTexts:
             return [self.guard(item) for item in value]
         text = str(value)
         return Secret(value) if any(secret in text for secret in self.texts) else value
+
+
+def taken_over(ctx: LocalContext, **seen: Any) -> dict[str, Any]:
+    """Give what an object shows of its inputs.
+
+    Much that is declared here is no property of the object but says how to
+    treat it, such as the requests of an API. Nothing shows that, so when an
+    object without a record is read, to import or adopt it, it counts as
+    declared. Otherwise the engine keeps what is recorded.
+    """
+    return {**(ctx.inputs if ctx.record is None else {}), **seen}
 
 
 def foreign(value: Any) -> Any:

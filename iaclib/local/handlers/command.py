@@ -15,7 +15,7 @@ import attrs
 
 from iaclib.errors import InvalidRequestError, ProviderError
 from iaclib.local.handlers import process
-from iaclib.local.handlers.base import LocalContext, LocalHandler, SecretTexts, foreign
+from iaclib.local.handlers.base import LocalContext, LocalHandler, SecretTexts, foreign, taken_over
 from iaclib.model.values import has_secret, plain, reveal
 from iaclib.provider.handler import Live
 
@@ -58,7 +58,7 @@ class CommandHandler(LocalHandler):
                 raise InvalidRequestError(msg)
             return Live(id, kept)
         found = self._observed(ctx, inputs, id)
-        return None if found is None else Live(id, {**kept, **found})
+        return None if found is None else Live(id, {**kept, **found}, taken_over(ctx))
 
     def update(self, ctx: LocalContext, id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Live:
         if not after.get("update") or all(before.get(name) == after.get(name) for name in (*_GIVEN, "update")):
@@ -108,7 +108,11 @@ class CommandHandler(LocalHandler):
         done = process.run(
             ctx,
             argv,
-            environment={**inherited, **inputs["environment"], **{f"IACLIB_{name}": own[name] for name in own}},
+            environment={
+                **inherited,
+                **(inputs.get("environment") or {}),
+                **{f"IACLIB_{name}": own[name] for name in own},
+            },
             cwd=None if cwd is None else self.path(cwd),
             stdin=inputs.get("stdin"),
         )

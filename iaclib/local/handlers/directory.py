@@ -27,12 +27,12 @@ class DirectoryHandler(LocalHandler):
         return str(self.path(inputs["path"]))
 
     def create(self, ctx: LocalContext, inputs: Mapping[str, Any]) -> Live:
-        path = self.path(inputs["path"])
+        path = self.new_path(ctx, inputs)
         with translated(path, "making the folder"):
             if inputs["parents"]:
                 path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir(mode=0o700)
-            return _changed(path, inputs["mode"])
+            return self._changed(ctx, path, inputs["mode"])
 
     def read(self, ctx: LocalContext, id: str) -> Live | None:
         path = self.path(id)
@@ -41,12 +41,12 @@ class DirectoryHandler(LocalHandler):
                 status = path.lstat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            return _live(path, status) if stat.S_ISDIR(status.st_mode) else None
+            return self._live(ctx, path, status) if stat.S_ISDIR(status.st_mode) else None
 
     def update(self, ctx: LocalContext, id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Live:
         path = self.path(id)
         with translated(path, "changing the mode"):
-            return _changed(path, after["mode"])
+            return self._changed(ctx, path, after["mode"])
 
     def delete(self, ctx: LocalContext, id: str) -> None:
         path = self.path(id)
@@ -60,15 +60,13 @@ class DirectoryHandler(LocalHandler):
                 path.rmdir()
             sync(path.parent)
 
+    def _changed(self, ctx: LocalContext, path: Path, mode: str) -> Live:
+        path.chmod(int(mode, 8))
+        sync(path.parent)
+        return self._live(ctx, path, path.lstat())
 
-def _changed(path: Path, mode: str) -> Live:
-    path.chmod(int(mode, 8))
-    sync(path.parent)
-    return _live(path, path.lstat())
-
-
-def _live(path: Path, status: os.stat_result) -> Live:
-    return Live(str(path), {}, {"mode": mode_of(status)})
+    def _live(self, ctx: LocalContext, path: Path, status: os.stat_result) -> Live:
+        return Live(str(path), {}, self.at(ctx, path, mode=mode_of(status)))
 
 
 def _refuse_full(path: Path) -> None:

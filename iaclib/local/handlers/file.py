@@ -38,7 +38,7 @@ class FileHandler(LocalHandler):
             _beside(path).unlink(missing_ok=True)
 
     def create(self, ctx: LocalContext, inputs: Mapping[str, Any]) -> Live:
-        path = self.path(inputs["path"])
+        path = self.new_path(ctx, inputs)
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             msg = f"{path}: a link, a folder or a device is there, expected nothing; remove it or choose another path"
             raise ConflictError(msg)
@@ -51,7 +51,7 @@ class FileHandler(LocalHandler):
                 status = path.lstat()
                 if not stat.S_ISREG(status.st_mode):
                     return None
-                return _live(ctx, path, status)
+                return self._live(ctx, path, status)
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
@@ -79,7 +79,18 @@ class FileHandler(LocalHandler):
                 os.fsync(file.fileno())
             new.replace(path)
             sync(path.parent)
-            return _live(ctx, path, path.lstat())
+            return self._live(ctx, path, path.lstat())
+
+    def _live(self, ctx: LocalContext, path: Path, status: os.stat_result) -> Live:
+        """Show a file in the way in which it was declared."""
+        field = "content_base64" if "content_base64" in ctx.inputs else "content"
+        data = path.read_bytes() if status.st_size <= MAX_TEXT else None
+        outputs: dict[str, Any] = {"size": status.st_size}
+        if data is not None:
+            digest = hashlib.sha256(data).hexdigest()
+            outputs["sha256"] = Secret(digest) if isinstance(ctx.inputs.get(field), Secret) else digest
+        seen = {field: _shown(field, data), "mode": mode_of(status)}
+        return Live(str(path), outputs, self.at(ctx, path, **seen))
 
 
 def _beside(path: Path) -> Path:
@@ -96,17 +107,6 @@ def _bytes(path: Path, inputs: Mapping[str, Any]) -> bytes:
     except binascii.Error:
         msg = f"{path}: content_base64 is no base64, expected the standard alphabet with padding; encode it again"
         raise InvalidRequestError(msg) from None
-
-
-def _live(ctx: LocalContext, path: Path, status: os.stat_result) -> Live:
-    """Show a file in the way in which it was declared."""
-    field = "content_base64" if "content_base64" in ctx.inputs else "content"
-    data = path.read_bytes() if status.st_size <= MAX_TEXT else None
-    outputs: dict[str, Any] = {"size": status.st_size}
-    if data is not None:
-        digest = hashlib.sha256(data).hexdigest()
-        outputs["sha256"] = Secret(digest) if isinstance(ctx.inputs.get(field), Secret) else digest
-    return Live(str(path), outputs, {field: _shown(field, data), "mode": mode_of(status)})
 
 
 def _shown(field: str, data: bytes | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from iaclib.errors import ConflictError, InvalidRequestError, NotFoundError, ProviderError, UndecidedError
-from iaclib.local.handlers.base import LocalContext, LocalHandler, SecretTexts
+from iaclib.local.handlers.base import LocalContext, LocalHandler, SecretTexts, taken_over
 from iaclib.local.handlers.templates import fill, shaped, walk
 from iaclib.local.handlers.wire import Answer, Request, send
 from iaclib.model.values import has_secret, reveal
@@ -58,7 +58,7 @@ class HttpHandler(LocalHandler):
             return self._search(ctx, inputs)
         if inputs.get("known_id"):
             return None  # its identity tells
-        if inputs["idempotent"]:
+        if inputs.get("idempotent"):
             return self.create(ctx, inputs)
         msg = (
             f"{ctx.address}: a create was interrupted and nothing tells whether it went through, "
@@ -114,7 +114,10 @@ def _words(ctx: LocalContext) -> dict[str, str]:
 
 def _request(ctx: LocalContext, action: str, inputs: Mapping[str, Any], id: str = "") -> Request:
     """Fill one template."""
-    template = inputs[action]
+    template = inputs.get(action)
+    if not template or "base_url" not in inputs:
+        msg = f"{ctx.address}: base_url or {action} is not known yet, expected plain values where an object is imported; write them out"
+        raise InvalidRequestError(msg)
     if not template.get("url"):
         msg = f"{ctx.address}: {action} has no url, expected a path below base_url; add it"
         raise InvalidRequestError(msg)
@@ -125,7 +128,7 @@ def _request(ctx: LocalContext, action: str, inputs: Mapping[str, Any], id: str 
     body = template.get("body")
     if body is None and action in {"create", "update"}:
         body = inputs.get("body")
-    headers = {**inputs["headers"], **(template.get("headers") or {})}
+    headers = {**(inputs.get("headers") or {}), **(template.get("headers") or {})}
     if action == "create":
         headers = {"Idempotency-Key": ctx.token, **headers}
     return Request(
@@ -135,7 +138,7 @@ def _request(ctx: LocalContext, action: str, inputs: Mapping[str, Any], id: str 
         fill(headers, words),
         fill(body, words),
         template.get("expect") or (),
-        again=action != "create" or bool(inputs.get("find") or inputs.get("known_id") or inputs["idempotent"]),
+        again=action != "create" or bool(inputs.get("find") or inputs.get("known_id") or inputs.get("idempotent")),
         secret_body=has_secret([ctx.inputs.get("body"), (ctx.inputs.get(action))]),
     )
 
@@ -164,14 +167,16 @@ def _live(ctx: LocalContext, inputs: Mapping[str, Any], id: str, answer: Answer,
     recorded = ctx.record.outputs.get("values") if ctx.record is not None else None
     kept = reveal(recorded) or {}
     values = {}
-    for name, path in inputs["outputs"].items():
+    for name, path in (inputs.get("outputs") or {}).items():
         sources = (answer.data, made.data if made is not None else None)
         found = (walk(source, path) for source in sources)
         values[name] = texts.guard(next((one for one in found if one is not None), kept.get(name)))
-    shown: dict[str, Any] | None = None
+    shown = taken_over(ctx)
+    if "known_id" in shown:
+        shown["known_id"] = id
+    shown.pop("body", None)
     body = inputs.get("body")
-    if body is not None:
-        seen = walk(answer.data, inputs["body_path"])
-        shown = {} if seen is None else {"body": texts.guard(shaped(seen, body))}
-    ready = all(walk(answer.data, path) == wanted for path, wanted in inputs["ready"].items())
+    if body is not None and (seen := walk(answer.data, inputs.get("body_path") or "")) is not None:
+        shown["body"] = texts.guard(shaped(seen, body))
+    ready = all(walk(answer.data, path) == wanted for path, wanted in (inputs.get("ready") or {}).items())
     return Live(id, {"values": values}, shown, ready=ready)

@@ -13,7 +13,7 @@ import string
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import InvalidRequestError
-from iaclib.local.handlers.base import LocalContext, LocalHandler
+from iaclib.local.handlers.base import LocalContext, LocalHandler, taken_over
 from iaclib.model.values import Secret
 from iaclib.provider.handler import Live
 
@@ -48,21 +48,21 @@ class RandomIdHandler(_DrawnHandler):
     """Random bytes, written in several ways."""
 
     def create(self, ctx: LocalContext, inputs: Mapping[str, Any]) -> Live:
-        return _id_of(secrets.token_bytes(inputs["byte_length"]))
+        return _id_of(ctx, secrets.token_bytes(inputs["byte_length"]))
 
     def read(self, ctx: LocalContext, id: str) -> Live | None:
         """Its id tells all of it, so an import can make it again."""
         try:
-            return _id_of(bytes.fromhex(id))
+            return _id_of(ctx, bytes.fromhex(id))
         except ValueError:
             msg = f"{ctx.address}: the id {id!r} is no hexadecimal number of whole bytes, expected one such as 8f3a; correct it"
             raise InvalidRequestError(msg) from None
 
 
-def _id_of(drawn: bytes) -> Live:
+def _id_of(ctx: LocalContext, drawn: bytes) -> Live:
     text = base64.urlsafe_b64encode(drawn).decode().rstrip("=")
     outputs = {"hex": drawn.hex(), "b64_url": text, "dec": str(int.from_bytes(drawn, "big"))}
-    return Live(drawn.hex(), outputs)
+    return Live(drawn.hex(), outputs, taken_over(ctx, byte_length=len(drawn)))
 
 
 class RandomPasswordHandler(_DrawnHandler):

@@ -10,6 +10,7 @@ import pytest
 import iaclib as iac
 from iaclib.errors import ApplyFailed, ConflictError, InvalidPropertyError, InvalidRequestError, NotFoundError
 from iaclib.local import Directory, File, Provider
+from iaclib.local.handlers.file import FileHandler
 
 
 def mode(path):
@@ -214,3 +215,29 @@ def test_relative_paths_begin_at_the_root(tmp_path, work, stack, actions, monkey
     with iac.Engine(state=state) as engine:
         engine.destroy("local/test")
     assert names(work / "two") == []
+
+
+def test_a_relative_path_stays_where_it_was_made(engine, work, stack, actions, monkeypatch):
+    """Without a root the working directory of the create counts, whatever it is later."""
+
+    def build():
+        Directory("folder", path="d")
+        File("file", path="f", content="x")
+
+    monkeypatch.chdir(work)
+    engine.apply(stack(build))
+    monkeypatch.chdir("/")
+    assert not engine.plan(stack(build), refresh=True)
+    assert names(work) == ["d", "f"]
+    engine.destroy("local/test")
+    assert names(work) == []
+
+
+def test_a_killed_relative_file_is_found_from_elsewhere(work, ctx, monkeypatch):
+    """Its absolute path is noted before it is made."""
+    noted = []
+    monkeypatch.chdir(work)
+    FileHandler().create(
+        ctx(checkpoint=lambda id, _data: noted.append(id)), {"path": "f", "content": "x", "mode": "0600"}
+    )
+    assert noted == [str(work / "f")]
