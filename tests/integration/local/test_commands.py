@@ -376,3 +376,23 @@ def test_a_killed_create_without_read_is_for_the_user_to_decide(tmp_path, work, 
     os.kill(started, signal.SIGKILL)
     with iac.Engine(state=state) as engine, pytest.raises(UndecidedError, match="it: a create was interrupted"):
         engine.apply(stack(lambda: Command("it", create=["true"])))
+
+
+def test_an_output_is_secret_by_option(engine, declared, tmp_path):
+    """What a program makes up itself can be declared secret."""
+    opts = iac.Options(secret_outputs=["stdout"])
+    engine.apply(declared(create=sh("echo hunter22"), opts=opts))
+    assert engine.snapshot("local/test").records["it"].outputs["stdout"] == iac.Secret("hunter22\n")
+    assert b"hunter22\n" not in b"".join(path.read_bytes() for path in (tmp_path / "state").iterdir())
+
+
+def test_timeouts_count_for_commands(engine, declared, work):
+    """The option ends the program, and the step says so; read tells what is left."""
+    given = {"create": sh("touch made; sleep 60"), "read": ["test", "-e", "made"], "delete": ["rm", "made"]}
+    with pytest.raises(ApplyFailed) as failed:
+        engine.apply(declared(**given, opts=iac.Options(timeouts=iac.Timeouts(create=0.5))))
+    assert "ran until its time was over" in str(failed.value.exceptions[0])
+    engine.recover("local/test")
+    assert engine.snapshot("local/test").records["it"].inputs["read"] == ["test", "-e", "made"]
+    engine.destroy("local/test")
+    assert not (work / "made").exists()

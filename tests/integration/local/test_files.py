@@ -237,7 +237,6 @@ def test_a_killed_relative_file_is_found_from_elsewhere(work, ctx, monkeypatch):
     """Its absolute path is noted before it is made."""
     noted = []
     monkeypatch.chdir(work)
-    FileHandler().create(
-        ctx(checkpoint=lambda id, _data: noted.append(id)), {"path": "f", "content": "x", "mode": "0600"}
-    )
-    assert noted == [str(work / "f")]
+    step = ctx(checkpoint=lambda *what: noted.append(what))
+    FileHandler().create(step, {"path": "f", "content": "x", "mode": "0600"})
+    assert noted == [(str(work / "f"), None)]
