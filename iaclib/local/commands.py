@@ -8,14 +8,14 @@ from iaclib import declare as iac
 _Argv = Annotated[Sequence[iac.Input[str]], "the program and its arguments, never a shell's line"]
 
 
-class Command(iac.Resource, type="local:Command", is_global=True, unique=(("delete", "environment"),)):
+class Command(iac.Resource, type="local:Command", is_global=True, unique=(("delete", "cwd"),)):
     """Programs that make, change and remove something; lists of arguments, never a shell's line.
 
     ``create`` runs once. A change of ``create``, ``environment``, ``stdin`` or
-    ``cwd`` runs ``update``; without an ``update`` it replaces: ``delete`` of
-    the old, then ``create``. A change in ``triggers`` always replaces, a
-    change of ``delete`` or ``read`` alone runs nothing. Old and new exist side
-    by side in a replacement unless ``delete`` and ``environment`` stay.
+    ``cwd`` runs ``update``; without an ``update`` it replaces. A change in
+    ``triggers`` always replaces, a change of ``delete`` or ``read`` alone runs
+    nothing. A replacement runs ``delete`` first where that and ``cwd`` stay the
+    same, since it would remove the new thing; else ``create`` comes first.
 
     ``read`` tells whether it exists, by its exit code: 0 yes, 1 no, anything
     else that it can't be told; ``observed`` is what it prints, as JSON where
@@ -36,7 +36,7 @@ class Command(iac.Resource, type="local:Command", is_global=True, unique=(("dele
     delete: iac.Input[_Argv] | None = iac.field(default=None)
     read: iac.Input[_Argv] | None = iac.field(default=None)
     environment: iac.Input[Mapping[str, iac.Input[str]]] = iac.field(factory=dict, replaces="maybe")
-    cwd: iac.Input[str] | None = iac.field(default=None, replaces="maybe")
+    cwd: iac.Input[Annotated[str, iac.Range(1, None)]] = iac.field(default=".", replaces="maybe")
     stdin: iac.Input[str] | None = iac.field(default=None, replaces="maybe")
     triggers: iac.Input[Mapping[str, Any]] = iac.field(factory=dict, replaces=True)
     stdout: iac.Output[str] = iac.computed()

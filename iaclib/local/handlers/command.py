@@ -104,7 +104,6 @@ class CommandHandler(LocalHandler):
             raise InvalidRequestError(msg)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IACLIB_")}
         own = {"TOKEN": ctx.token, "ADDRESS": ctx.address, "ACTION": action, "ID": id}
-        cwd = inputs.get("cwd") or self.root
         done = process.run(
             ctx,
             argv,
@@ -113,7 +112,7 @@ class CommandHandler(LocalHandler):
                 **(inputs.get("environment") or {}),
                 **{f"IACLIB_{name}": own[name] for name in own},
             },
-            cwd=None if cwd is None else self.path(cwd),
+            cwd=self.path(inputs.get("cwd") or "."),
             stdin=inputs.get("stdin"),
         )
         return attrs.evolve(done, stdout=foreign(done.stdout), stderr=foreign(done.stderr))

@@ -41,7 +41,7 @@ class Finished:
 
 
 def run(
-    ctx: LocalContext, argv: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None, stdin: str | None
+    ctx: LocalContext, argv: Sequence[str], *, environment: Mapping[str, str], cwd: Path, stdin: str | None
 ) -> Finished:
     """Run a program to its end.
 
@@ -53,7 +53,7 @@ def run(
         ctx: The step, for its deadline.
         argv: The program and its arguments.
         environment: The whole of its environment.
-        cwd: Where it runs; None is where we do.
+        cwd: Where it runs.
         stdin: What it reads; None is nothing.
 
     Raises:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import attrs
 import pytest
@@ -18,6 +19,7 @@ from iaclib.errors import (
     ApplyFailed,
     InvalidRequestError,
     OperationTimeoutError,
+    PlanError,
     ProviderError,
     UndecidedError,
 )
@@ -87,14 +89,40 @@ def test_without_an_update_command_what_create_was_given_replaces(engine, declar
     assert actions(plan) == ["replace it"]
     assert [item.path for item in plan.change("it").properties if item.forces_replacement] == [("environment", "V")]
     engine.apply(plan)
-    assert log() == ["create 1", "create 2", "delete 1"]
+    assert log() == ["create 1", "delete 1", "create 2"]  # the same delete command would remove the new thing
     assert actions(engine.plan(declared(environment={"V": "2"}, stdin="x"))) == ["replace it"]
     assert actions(engine.plan(declared(environment={"V": "2"}, create=["true"]))) == ["replace it"]
-    assert actions(engine.apply(declared(environment={"V": "2"}, delete=["true"]))) == ["update it"]
+    other = declared(environment={"V": "3"}, delete=sh("true"))
+    assert actions(engine.apply(other)) == ["create it", "delete it"]
+    assert log() == ["create 3", "delete 2"]
+    assert actions(engine.apply(declared(environment={"V": "3"}, delete=["true"]))) == ["update it"]
     assert log() == []
     assert engine.snapshot("local/test").records["it"].outputs["stdout"] == "did create\n"
     engine.destroy("local/test")
     assert log() == []
+
+
+def test_commands_may_share_how_they_are_deleted(engine, work, stack, actions):
+    """Those of another folder have nothing to do with each other; in one folder the order is the user's to say."""
+    for name in "abc":
+        (work / name).mkdir()
+
+    def build(*names, **options):
+        def declare():
+            for name in names:
+                folder = str(work / name.rstrip("2"))
+                opts = iac.Options(**options) if name.endswith("2") else None
+                Command(name, create=["touch", "made"], delete=["rm", "made"], cwd=folder, opts=opts)
+
+        return stack(declare)
+
+    engine.apply(build("a", "b"))
+    assert set(actions(engine.apply(build("b", "c")))) == {"create c", "delete a"}
+    with pytest.raises(PlanError, match="delete_before_replace=True"):
+        engine.plan(build("b2", "c"))
+    assert actions(engine.apply(build("b2", "c", delete_before_replace=True))) == ["delete b", "create b2"]
+    assert (work / "b" / "made").exists()
+    engine.destroy("local/test")
 
 
 def test_an_unknown_input_may_replace(engine, work, stack, actions, log):
@@ -260,15 +288,15 @@ def test_output_is_capped_and_decoded(ctx):
 
 def test_large_input_and_output_at_once_do_not_block(ctx):
     """Both directions move together."""
-    done = run(ctx(), ["cat"], environment=os.environ, cwd=None, stdin="y" * 900_000)
+    done = run(ctx(), ["cat"], environment=os.environ, cwd=Path(), stdin="y" * 900_000)
     assert done.stdout == "y" * 900_000
-    assert run(ctx(), ["true"], environment=os.environ, cwd=None, stdin="y" * 900_000).code == 0
+    assert run(ctx(), ["true"], environment=os.environ, cwd=Path(), stdin="y" * 900_000).code == 0
 
 
 def test_a_program_in_the_background_keeps_nobody_waiting(ctx):
     """A step ends with its program, whatever that leaves running with the same pipes."""
     began = time.monotonic()
-    done = run(ctx(), sh("sleep 60 & echo $!"), environment=os.environ, cwd=None, stdin=None)
+    done = run(ctx(), sh("sleep 60 & echo $!"), environment=os.environ, cwd=Path(), stdin=None)
     os.kill(int(done.stdout), signal.SIGKILL)
     assert time.monotonic() - began < 20
 
@@ -290,7 +318,7 @@ def test_a_program_out_of_time_is_ended_with_all_it_started(ctx, work):
     step = ctx(deadline=time.monotonic() + 0.5)
     script = f"sleep 60 & echo $! > {work}/pid; wait"
     with pytest.raises(OperationTimeoutError, match="until its time was over"):
-        run(step, sh(script), environment=os.environ, cwd=None, stdin=None)
+        run(step, sh(script), environment=os.environ, cwd=Path(), stdin=None)
     assert ends(int((work / "pid").read_text()))
 
 
@@ -303,10 +331,10 @@ def test_a_program_is_ended_when_the_run_is_given_up(ctx, work):
     threading.Thread(target=lambda: (pipe.read_text(), aborted.set())).start()
     script = f"sleep 60 & echo $! > {work}/pid; echo > {pipe}; wait"
     with pytest.raises(ProviderError, match="the run was stopped"):
-        run(step, sh(script), environment=os.environ, cwd=None, stdin=None)
+        run(step, sh(script), environment=os.environ, cwd=Path(), stdin=None)
     assert ends(int((work / "pid").read_text()))
     with pytest.raises(ProviderError, match="the run was stopped"):
-        run(step, ["true"], environment=os.environ, cwd=None, stdin=None)
+        run(step, ["true"], environment=os.environ, cwd=Path(), stdin=None)
 
 
 def test_the_program_of_a_killed_run_is_waited_for(ctx):
