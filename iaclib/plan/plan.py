@@ -15,7 +15,7 @@ import orjson
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
-from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
 from iaclib.plan.facts import Facts, view
@@ -56,7 +56,7 @@ class Plan:
         self.lineage = facts.lineage
         self.serial = serial
         self.outputs = outputs
-        self.violations: tuple[Any, ...] = ()
+        self.violations: tuple[Violation, ...] = ()
         self._desired = desired
         self._nodes = nodes
         self._facts = facts
@@ -72,6 +72,7 @@ class Plan:
         self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
         self._digest = ""
+        self._policies: tuple[Any, ...] = ()  # those that judged it
 
     @property
     def ref(self) -> StackRef:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import ConflictError, CredentialsError, InvalidRequestError, NotFoundError, ProviderError
-from iaclib.model.values import MASK, Secret, leaves
+from iaclib.model.redact import redact_text, secret_texts
+from iaclib.model.values import MASK, Secret
 from iaclib.provider.context import Context
 
 if TYPE_CHECKING:
@@ -59,19 +60,13 @@ class SecretTexts:
     """
 
     def __init__(self, inputs: Mapping[str, Any]) -> None:
-        texts: set[str] = set()
-        for leaf in leaves(dict(inputs)):
-            if isinstance(leaf, Secret):
-                for part in leaves(leaf.reveal()):
-                    if isinstance(part, str | int | float) and not isinstance(part, bool):
-                        texts.update((str(part), *str(part).split()))
-        self.texts = sorted((text for text in texts if len(text) >= _SHORTEST), key=len, reverse=True)
+        whole = secret_texts(inputs)
+        words = {word for text in whole for word in text.split() if len(word) >= _SHORTEST}
+        self.texts = sorted({*whole, *words}, key=len, reverse=True)
 
     def mask(self, text: str) -> str:
         """Put the mask in the place of each secret."""
-        for secret in self.texts:
-            text = text.replace(secret, MASK)
-        return text
+        return redact_text(text, self.texts)
 
     def guard(self, value: Any) -> Any:
         """Make a value secret if a secret shows in it."""
