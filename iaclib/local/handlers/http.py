@@ -63,7 +63,8 @@ class HttpHandler(LocalHandler):
         msg = (
             f"{ctx.address}: a create was interrupted and nothing tells whether it went through, "
             "expected find, known_id or idempotent=True; "
-            f"look for the object at {inputs['base_url']}, then tell engine.resolve what you saw"
+            f"look for the object at {inputs['base_url']}: if it was made, engine.resolve({ctx.stack!r}, "
+            f"{ctx.address!r}, adopt='its id'), if not, engine.resolve({ctx.stack!r}, {ctx.address!r}, absent=True)"
         )
         raise UndecidedError(msg, address=ctx.address)
 
