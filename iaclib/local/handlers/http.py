@@ -60,10 +60,11 @@ class HttpHandler(LocalHandler):
             return None  # its identity tells
         if inputs.get("idempotent"):
             return self.create(ctx, inputs)
+        where = SecretTexts(ctx.inputs).mask(inputs["base_url"])
         msg = (
             f"{ctx.address}: a create was interrupted and nothing tells whether it went through, "
             "expected find, known_id or idempotent=True; "
-            f"look for the object at {inputs['base_url']}: if it was made, engine.resolve({ctx.stack!r}, "
+            f"look for the object at {where}: if it was made, engine.resolve({ctx.stack!r}, "
             f"{ctx.address!r}, adopt='its id'), if not, engine.resolve({ctx.stack!r}, {ctx.address!r}, absent=True)"
         )
         raise UndecidedError(msg, address=ctx.address)
