@@ -3,7 +3,8 @@
 Run as ``python local_crash.py FOLDER STRIDE``. As ``crash_program`` does, for
 each phase a forked child runs it and kills itself at a numbered point: around
 each durable write, and around each thing that a handler does to disk,
-processes or server; of these points every STRIDE-th is tried. A second child runs the phase again and compares state with the world.
+processes or server; of these points every STRIDE-th is tried. A second child
+runs the phase again and compares state with the world.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from iaclib.local import Command, Directory, File, HttpResource, RandomPassword
 
 WORLD = Path()  # what the local types change; state is beside it
 API = rest_api.Api()
+PHASES = ("create", "change", "destroy")
 NAMES = ("folder", "password", "conf", "moved", "mark", "found", "known", "once")
 
 
@@ -150,20 +152,19 @@ def main(folder: str, stride: int) -> int:
     WORLD = here / "world"
     with rest_api.serving() as API:
         shutil.copytree(before, here)
-        for phase in crash.PHASES:  # loads all modules, once for all children
+        for phase in PHASES:  # loads all modules, once for all children
             work(phase)
             check(phase)
         API.store.clear()
         stored: tuple[dict[str, Any], dict[str, str]] = ({}, {})
-        for phase in crash.PHASES:
+        for phase in PHASES:
             for point in itertools.count(1, stride):
                 shutil.rmtree(here, ignore_errors=True)
                 shutil.copytree(before, here)
                 API.store, API.keys = ({path: dict(one) for path, one in stored[0].items()}, dict(stored[1]))
 
                 def killed(point: int = point, phase: str = phase) -> None:
-                    crash.POINTS = crash.Points()  # counted from here
-                    crash.POINTS.kill_at = point
+                    crash.POINTS.arm(point)
                     work(phase)
 
                 def again(phase: str = phase, point: int = point) -> None:
@@ -184,7 +185,7 @@ def main(folder: str, stride: int) -> int:
                 for text in objects(phase):
                     print(f"{phase}, killed at point {point}: {text}")  # noqa: T201 - its report
                     failures += 1
-                if status == 0:
+                if status != -signal.SIGKILL:
                     break
             shutil.rmtree(before)
             shutil.copytree(here, before)
