@@ -244,7 +244,7 @@ class _Call:
                 if isinstance(error, NotReadyError):
                     until = min(until, self.started + (self.job.settle or _NOT_READY))
                 if self.clock.monotonic() + wait > until:
-                    raise self._out_of_time(error) from None
+                    raise self._out_of_time(error, tries, until) from None
                 message = f"{type(error).__name__}: again in {wait:.1f} s"
                 self.world.log(self.job, "retry", message, tries + 1)
                 self.clock.sleep(wait, self.world.stop.woken)
@@ -254,13 +254,20 @@ class _Call:
                 self.job.limit.succeeded()
                 return result
 
-    def _out_of_time(self, error: Exception) -> Exception:
+    def _out_of_time(self, error: Exception, tries: int, until: float) -> Exception:
         if isinstance(error, DependencyViolationError):
             msg = (
                 f"{error}; still in use after {self.job.timeout:g} s: delete what holds it, raise timeouts.delete, "
                 "or set retain_on_delete to leave it in the cloud"
             )
             return DependencyViolationError(msg, **error.facts)
+        if isinstance(error, ThrottledError | NotReadyError):
+            msg = (
+                f"{error}; still so at try {tries}, and {until - self.started:g} s leave no time for another, "
+                "expected it to pass; run again later, or raise timeouts"
+            )
+            kind = ThrottledError if isinstance(error, ThrottledError) else NotReadyError
+            return kind(msg, **error.facts)
         return error
 
     def settled(self, ask: Callable[[], Live | None]) -> Live | None:

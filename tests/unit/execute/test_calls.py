@@ -87,6 +87,16 @@ def test_throttled_calls_wait_as_long_as_the_cloud_says():
     assert bench.limit.allowed < 5
 
 
+def test_a_wait_beyond_the_deadline_is_not_begun():
+    """The error says that time was up, and keeps what the cloud said."""
+    bench = Bench(Handler(create=[ThrottledError("slow down", retry_after=100.0)]), "create", timeout=5.0)
+    error = bench.run().error
+    assert isinstance(error, ThrottledError)
+    assert str(error).startswith("slow down; still so at try 1, and 5 s leave no time for another")
+    assert error.retry_after == 100.0
+    assert bench.clock.slept == []
+
+
 def test_dependency_violations_are_retried_slowly_on_delete():
     """First after min(5 s, timeout/10), then doubling; then it says what helps."""
     bench = Bench(Handler(delete=[DependencyViolationError("net/a: eni-1 uses it")]), "delete", timeout=30.0, id="i")
