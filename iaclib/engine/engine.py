@@ -19,7 +19,7 @@ from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.vault import Vault
-from iaclib.errors import StalePlanError, StateError, UndecidedError
+from iaclib.errors import StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.handlers import Access
 from iaclib.execute.stopping import Stop
@@ -141,8 +141,9 @@ class Engine(Awaitable):
         options = PlanOptions(destroy, frozenset(replace))
         with collector_paused():
             desired = collect(stack)
-            snapshot = self.snapshot(desired.ref)
-        ref = desired.ref
+            ref = desired.ref
+            vault = Vault(ref, self._settings.keyring)
+            snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
         if snapshot.intents:
             names = ", ".join(sorted({intent.record.address for intent in snapshot.intents.values()}))
@@ -158,7 +159,9 @@ class Engine(Awaitable):
                 raise self._observer.unread(ref, snapshot, reading)
             observed = observed_by(reading, snapshot)
         lineage = snapshot.lineage or self._settings.token()
-        return self._plan(desired, snapshot, lineage, observed, options)
+        plan = self._plan(desired, snapshot, lineage, observed, options)
+        plan._sealing = vault
+        return plan
 
     def _plan(
         self,
@@ -176,6 +179,7 @@ class Engine(Awaitable):
         self,
         plan: Plan | Stack,
         *,
+        program: Stack | None = None,
         continue_on_error: bool = False,
         refresh: bool = False,
         replace: Iterable[str] = (),
@@ -187,6 +191,9 @@ class Engine(Awaitable):
 
         Args:
             plan: A plan, or the program.
+            program: Beside a plan that was loaded and needs functions of its
+                program, such as those of ``.map``: the program, which must
+                still say what the plan was made from.
             continue_on_error: Whether to go on with what a failure doesn't touch.
             refresh: As for ``plan``; for a program only.
             replace: As for ``plan``; for a program only.
@@ -196,6 +203,7 @@ class Engine(Awaitable):
             ApplyFailed: At least one step failed; has ``.run``.
             ApplyCancelled: It was stopped; has ``.run``.
             StalePlanError: What the plan was made from has changed.
+            SealError: The plan's file was altered, or sealed with another key.
         """
         if isinstance(plan, Plan):
             if refresh or destroy or tuple(replace):
@@ -204,10 +212,16 @@ class Engine(Awaitable):
                     "give them to engine.plan"
                 )
                 raise TypeError(msg)
-            with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:
+            from iaclib.engine.planned import check_fresh, prepared  # few programs keep plans
+
+            plan = prepared(plan, self._settings, None if program is None else collect(program))
+            with self._operation(plan.ref, "destroy" if plan._destroy else "apply") as op:
                 op.recover()
-                _check_fresh(plan, op)
+                check_fresh(plan, op)
                 return self._carry_out(op, plan, continue_on_error=continue_on_error)
+        if program is not None:
+            msg = "program= belongs to a plan, expected a plan beside it; give the program alone to plan and apply it"
+            raise TypeError(msg)
         desired = collect(plan)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
@@ -345,14 +359,3 @@ def _open_backend(state: str | Backend) -> Backend:
         )
         raise StateError(msg)
     return make(state)  # type: ignore[no-any-return]
-
-
-def _check_fresh(plan: Plan, op: Operation) -> None:
-    """Refuse a plan that was made from another state (rule 15)."""
-    state = op.ledger.state
-    if plan.serial != state.serial:
-        msg = f"{op.ref}: the plan was made at serial {plan.serial}, state is at {state.serial}; plan again"
-        raise StalePlanError(msg, ref=str(op.ref))
-    if state.serial and plan.lineage != state.lineage:
-        msg = f"{op.ref}: the plan was made for another stack of this name, expected the same lineage; plan again"
-        raise StalePlanError(msg, ref=str(op.ref))

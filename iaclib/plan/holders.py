@@ -36,27 +36,11 @@ def find_holders(
     Raises:
         PlanError: A key is held, and nothing was said about who goes first.
     """
-    creating = [node for node in nodes.values() if node.action in {Action.CREATE, Action.REPLACE}]
-    if not creating:
+    left_over, holders = holder_keys(nodes, superseded, facts)
+    if not left_over and not holders:
         return {}, []
-    views: dict[str, View] = {
-        node.declared.type: view(node.declared.facts) for node in creating if node.declared is not None
-    }
-    going = {
-        node.address: node.record
-        for node in nodes.values()
-        if node.record is not None and node.record.id and node.action in {Action.DELETE, Action.REPLACE}
-    }
-    if not going and not superseded:
-        return {}, []
-    holders: Holders = {}
-    left_over: Holders = {}
-    for record in superseded:
-        _hold(left_over, record, views, facts)
-    for record in going.values():
-        _hold(holders, record, views, facts)
     freed: dict[tuple[str, str], None] = {}
-    for node in creating:
+    for node in _creating(nodes):
         if node.declared is None:
             continue
         seen = view(node.declared.facts)
@@ -73,6 +57,26 @@ def find_holders(
                 nodes[holder].delete_first = True
                 nodes[holder].explain(f"it is deleted first to make way for {node.address}")
     return {**left_over, **holders}, list(freed)
+
+
+def holder_keys(nodes: Mapping[str, Node], superseded: Sequence[Record], facts: Facts) -> tuple[Holders, Holders]:
+    """Give the keys that old halves hold, and those of objects that this plan deletes, as far as creates may want them."""
+    views: dict[str, View] = {
+        node.declared.type: view(node.declared.facts) for node in _creating(nodes) if node.declared is not None
+    }
+    left_over: Holders = {}
+    holders: Holders = {}
+    if views:
+        for record in superseded:
+            _hold(left_over, record, views, facts)
+        for node in nodes.values():
+            if node.record is not None and node.record.id and node.action in {Action.DELETE, Action.REPLACE}:
+                _hold(holders, node.record, views, facts)
+    return left_over, holders
+
+
+def _creating(nodes: Mapping[str, Node]) -> list[Node]:
+    return [node for node in nodes.values() if node.action in {Action.CREATE, Action.REPLACE}]
 
 
 def _hold(holders: Holders, record: Record, views: Mapping[str, View], facts: Facts) -> None:
