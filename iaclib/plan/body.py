@@ -23,7 +23,7 @@ from iaclib.plan.facts import Facts
 from iaclib.plan.node import Node
 from iaclib.plan.program import read_declared, write_declared
 from iaclib.plan.verdict import SAME, Verdict
-from iaclib.plan.writing import Reader, Writer, count, flag, mapping, text, texts
+from iaclib.plan.writing import Reader, Writer, count, flag, mapping, rows, text, texts
 from iaclib.provider.registry import provider_class
 from iaclib.state.codec import Providers, record_from, record_to
 from iaclib.state.record import ProviderRecord, Record
@@ -272,17 +272,17 @@ class _Reading:
         self.reader = Reader(self.ref, secret, body["expressions"])
         self.providers = [
             ProviderRecord(text(name), text(account), text(region), mapping(config))
-            for name, account, region, config in body["providers"]
+            for name, account, region, config in rows(body["providers"])
         ]
         self.made: dict[int, Provider] = {}
-        self.tags = [mapping(self.reader.value(one)) for one in body["default_tags"]]
+        self.tags = [mapping(self.reader.value(one)) for one in rows(body["default_tags"])]
         self.shared = Providers()
 
     def plan(self) -> dict[str, Any]:
         body = self.body
         desired = self._desired()
         nodes: dict[str, Node] = {}
-        for data in body["nodes"]:
+        for data in rows(body["nodes"]):
             node = self._node(data, desired)
             if node.address in nodes:
                 raise ValueError("two nodes at one address")
@@ -294,9 +294,9 @@ class _Reading:
             "serial": count(body["serial"]),
             "outputs": self._values(body["outputs"]),
             "old_outputs": self._values(body["old_outputs"]),
-            "superseded": [self._record(data, data["a"]) for data in body["superseded"]],
-            "freed": [(text(creates), text(deletes)) for creates, deletes in body["freed"]],
-            "gone": [self._record(data, data["a"]) for data in body["gone"]],
+            "superseded": [self._record(data, data["a"]) for data in rows(body["superseded"])],
+            "freed": [(text(creates), text(deletes)) for creates, deletes in rows(body["freed"])],
+            "gone": [self._record(data, data["a"]) for data in rows(body["gone"])],
             "destroy": flag(body["destroy"]),
             "digest": text(body["digest"]),
         }
@@ -304,7 +304,7 @@ class _Reading:
     def _desired(self) -> Desired:
         body = self.body
         resources: dict[str, Declared] = {}
-        for data in body["resources"]:
+        for data in rows(body["resources"]):
             declared = self._declared(data)
             if declared.address in resources:
                 raise ValueError("two resources at one address")

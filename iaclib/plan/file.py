@@ -105,9 +105,7 @@ class SavedPlan:
         try:
             with collector_paused():
                 return read_plan(self.body, secret)
-        except (AttributeError, DeclarationError, LookupError, TypeError, ValueError) as error:
-            if isinstance(error, StateError):
-                raise
+        except (AttributeError, DeclarationError, LookupError, StateCorruptError, TypeError, ValueError) as error:
             raise _damaged(self.path, f"it does not read: {type(error).__name__}") from None
 
     @property
@@ -233,7 +231,7 @@ def _damaged(where: str, what: str) -> StateCorruptError:
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    temporary = path.parent / f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -246,7 +244,6 @@ def _write(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no file name"
-        msg = f"{path}: the plan can't be written ({why}), expected a path in a folder that this user may write to; check the path"
+    except OSError as error:
+        msg = f"{path}: the plan can't be written ({error.strerror}), expected a path in a folder that this user may write to; check the path"
         raise StateError(msg, path=str(path)) from None

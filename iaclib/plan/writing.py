@@ -186,7 +186,7 @@ class Reader:
         self._ref = ref
         self._secret = secret
         self._expressions: list[Expr] = []
-        for parts in table:
+        for parts in rows(table):
             self._expressions.append(self._make(*parts))
 
     def value(self, value: Any, depth: int = 0) -> Any:
@@ -302,11 +302,16 @@ def count(value: Any) -> int:
     return value
 
 
-def texts(value: Any) -> tuple[str, ...]:
-    """Check that something read is a list of texts."""
+def rows(value: Any) -> list[Any]:
+    """Check that something read is a list."""
     if type(value) is not list:
         raise TypeError(f"{type(value).__name__} instead of a list")
-    return tuple(map(text, value))
+    return value
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    """Check that something read is a list of texts."""
+    return tuple(map(text, rows(value)))
 
 
 def mapping(value: Any) -> dict[str, Any]:
