@@ -16,7 +16,7 @@ from iaclib.model.values import Secret
 from iaclib.plan import body, file, program
 from iaclib.plan.facts import Facts
 from iaclib.plan.plan import Plan
-from iaclib.state.record import ProviderRecord, Record, Snapshot
+from iaclib.state.record import ProviderRecord, Record
 from iaclib.state.seal import Sealer
 
 SEALER = Sealer("L", bytes(32))
@@ -63,7 +63,9 @@ def everything(kit):
     )
     records = {**snapshot.records, "drifts": attrs.evolve(snapshot.records["drifts"], observed={"size": 2})}
     left = Record("net", "plan:Net", "left", uid="left", inputs={"cidr": "9"})
-    snapshot = attrs.evolve(snapshot, records=records, superseded=(left,), outputs={"known": [1], "former": Secret("x")})
+    snapshot = attrs.evolve(
+        snapshot, records=records, superseded=(left,), outputs={"known": [1], "former": Secret("x")}
+    )
     facts = Facts(
         "L",
         providers={"net": provider, "moves": None, "fresh": attrs.evolve(provider)},
@@ -227,7 +229,9 @@ def test_program_digest_is_that_of_what_is_said(kit):
     def exports(value):
         return lambda stack: stack.export(value=value)
 
-    assert of(lambda _: kit.Net("a", tags={"x": "1", "y": "2"})) == of(lambda _: kit.Net("a", tags={"y": "2", "x": "1"}))
+    assert of(lambda _: kit.Net("a", tags={"x": "1", "y": "2"})) == of(
+        lambda _: kit.Net("a", tags={"y": "2", "x": "1"})
+    )
     different = [
         lambda _: kit.Net("a", size=1),
         lambda _: kit.Net("a", size=2),
@@ -317,7 +321,9 @@ def test_newer_format_is_refused_as_such(document, tmp_path):
         Plan.load(forged(document, tmp_path, format=2))
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"kind":"iaclib plan"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"kind":"iaclib plan"}', b"[" * 100_000]
+)
 def test_what_is_no_plan_is_refused(content, tmp_path):
     """Whatever the bytes are."""
     path = tmp_path / "odd.json"
@@ -400,7 +406,9 @@ def test_unknown_type_says_what_to_import(document, tmp_path):
     """And nothing that a file names is ever imported."""
     document["body"]["resources"][0]["type"] = "elsewhere:Thing"
     document["body"]["resources"][0]["defined_by"] = "this:Thing"
-    with pytest.raises(UnknownProviderError, match="net: the type 'elsewhere:Thing' is not known here, .*; import this"):
+    with pytest.raises(
+        UnknownProviderError, match="net: the type 'elsewhere:Thing' is not known here, .*; import this"
+    ):
         Plan.load(forged(document, tmp_path))
 
 
