@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from iaclib.declare import Component as Component
+    from iaclib.declare import Hooks as Hooks
     from iaclib.declare import Input as Input
     from iaclib.declare import Options as Options
     from iaclib.declare import Output as Output
@@ -41,6 +42,7 @@ _HOMES = {
     "Context": "provider.context",
     "Engine": "engine.engine",
     "Handler": "provider.handler",
+    "Hooks": "declare",
     "Input": "declare",
     "Live": "provider.handler",
     "Options": "declare",

@@ -5,7 +5,7 @@ nothing in the house may import ``iaclib`` itself.
 """
 
 from iaclib.declare.component import Component
-from iaclib.declare.options import Options, Timeouts
+from iaclib.declare.options import Hooks, Options, Timeouts
 from iaclib.declare.resource import Resource
 from iaclib.declare.stack import Stack
 from iaclib.model.fields import Pattern, Range, computed, field
@@ -14,6 +14,7 @@ from iaclib.model.values import Secret
 
 __all__ = [
     "Component",
+    "Hooks",
     "Input",
     "Options",
     "Output",

@@ -82,7 +82,11 @@ def _finish(collection: Collection) -> Desired:
     for declared in resources.values():
         if declared.has_expr:
             _check_refs(declared.inputs, declared.address, collection)
-        waits = list(declared.options.depends_on)
+        options = declared.options
+        if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
+            members = members if members is not None else _members(resources)
+            _follow(declared, collection, members)
+        waits = list(options.depends_on)
         if collection.waits:
             parent = declared.parent
             while parent:
@@ -91,7 +95,7 @@ def _finish(collection: Collection) -> Desired:
         if waits:
             if members is None:
                 members = _members(resources)
-            declared.depends_on = _targets(waits, declared, collection, members)
+            declared.depends_on = _targets(waits, declared, collection, members, "depends_on")
     _check_refs(desired.outputs, str(collection.ref), collection)
     return desired
 
@@ -107,19 +111,28 @@ def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
     return found
 
 
+def _follow(declared: Declared, collection: Collection, members: Mapping[str, list[str]]) -> None:
+    """Note whose replacement or delete concerns a resource too."""
+    options = declared.options
+    declared.replace_with = _targets(list(options.replace_with), declared, collection, members, "replace_with")
+    if options.deleted_with is not None:
+        (declared.deleted_with,) = _targets([options.deleted_with], declared, collection, members, "deleted_with")
+    _check_refs(declared.trigger, f"{declared.address}: replacement_trigger", collection)
+
+
 def _targets(
-    waits: list[Any], declared: Declared, collection: Collection, members: Mapping[str, list[str]]
+    waits: list[Any], declared: Declared, collection: Collection, members: Mapping[str, list[str]], option: str
 ) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for item in waits:
         own = item.__dict__
         address = own["_iac"].address if isinstance(item, Resource) else own["_iac_address"]
         if own["_iac_ref"] != collection.ref or address not in collection.locations:
-            msg = f"{declared.address}: depends_on names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
+            msg = f"{declared.address}: {option} names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
             raise DeclarationError(msg)
         found.update(dict.fromkeys([address] if isinstance(item, Resource) else members.get(address, ())))
     if declared.address in found:
-        msg = f"{declared.address}: depends on itself by depends_on, expected no circle; drop it in {declared.location}"
+        msg = f"{declared.address}: depends on itself by {option}, expected no circle; drop it in {declared.location}"
         raise DependencyCycleError(msg)
     return tuple(found)
 

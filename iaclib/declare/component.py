@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from iaclib.declare.aliases import former_addresses
 from iaclib.declare.base import ClassFacts, Declaration, Fielded, missing_or_unknown, read_fields
-from iaclib.declare.options import Options, inherit
+from iaclib.declare.options import DEFAULT, OF_COMPONENTS, Options, inherit, said
 from iaclib.declare.resource import address_of
 from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields, scope
@@ -21,8 +22,9 @@ class Component(Declaration, Fielded):
     """A named group; ``build()`` declares what is in it.
 
     Fields are its configuration, ``iac.computed()`` ones its results, which
-    ``build()`` assigns. Children take over ``protect``, ``provider`` (for
-    types of that provider) and ``depends_on`` of its options.
+    ``build()`` assigns. Children take over ``protect``, ``retain_on_delete``,
+    ``provider`` (for types of that provider) and ``depends_on`` of its
+    options; its ``aliases`` move them along.
     """
 
     _reserved: ClassVar[frozenset[str]] = frozenset({"logical_name", "opts", "urn", "build"})
@@ -49,9 +51,7 @@ class Component(Declaration, Fielded):
             if opts is not None and not isinstance(opts, Options):
                 msg = f"{address}: opts is {type(opts).__name__}, expected iac.Options(...); pass one in {location}"
                 raise DeclarationError(msg)
-            if opts is not None and (opts.ignore_changes or opts.secret_outputs or opts.on_delete):
-                msg = f"{address}: ignore_changes, secret_outputs and on_delete are for resources, a component has no properties in the cloud; set them on the resources in {location}"
-                raise DeclarationError(msg)
+            _check_options(opts, address, location)
             own = fill(cls._iac_class, given, address, location)
             own |= {"logical_name": logical_name, "opts": opts, "_iac_address": address, "_iac_ref": now.collection.ref}
             object.__setattr__(self, "__dict__", own)
@@ -84,7 +84,8 @@ class Component(Declaration, Fielded):
 def _build(self: Component, now: scope.Scope, address: str, opts: Options | None) -> None:
     """Run ``build()`` one level down, with what the component hands on."""
     inherited = inherit(opts, now.inherited)
-    inner = scope.Scope(now.collection, f"{address}/", inherited if inherited.protect else None)
+    former = tuple(f"{one}/" for one in former_addresses(now, self.logical_name, opts, address))
+    inner = scope.Scope(now.collection, f"{address}/", None if inherited is DEFAULT else inherited, former)
     before = active.get()
     provider = opts.provider if opts is not None else None
     token = scope.current.set(inner)
@@ -97,6 +98,14 @@ def _build(self: Component, now: scope.Scope, address: str, opts: Options | None
     finally:
         scope.current.reset(token)
         active.set(before)
+
+
+def _check_options(opts: Options | None, address: str, location: Location) -> None:
+    """Refuse what speaks of an object: a component has none in the cloud."""
+    wrong = [] if opts is None else [name for name in said(opts) if name not in OF_COMPONENTS]
+    if wrong:
+        msg = f"{address}: {', '.join(wrong)} can't be said of a component, which has no object in the cloud, expected {', '.join(OF_COMPONENTS)}; set the others on the resources in it, in {location}"
+        raise DeclarationError(msg)
 
 
 def note(error: BaseException, text: str) -> None:

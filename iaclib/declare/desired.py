@@ -27,15 +27,20 @@ class Declared:
     ``inputs`` are lowered values by Python name, unset ones left out;
     ``options`` have what the component hands down merged in; ``parent`` is
     the component's address or ""; ``provider`` is what options or scope gave,
-    or None; ``depends_on`` has resources' addresses, components expanded.
+    or None; ``depends_on`` and ``replace_with`` have resources' addresses,
+    components expanded; ``deleted_with`` is one or ""; ``former`` has the
+    addresses that its aliases stand for; ``trigger`` is the lowered
+    replacement trigger.
     """
 
     __slots__ = (
         "address",
         "cls",
         "defined_by",
+        "deleted_with",
         "depends_on",
         "facts",
+        "former",
         "has_expr",
         "has_secret",
         "inputs",
@@ -43,6 +48,8 @@ class Declared:
         "options",
         "parent",
         "provider",
+        "replace_with",
+        "trigger",
         "type",
     )
 
@@ -56,9 +63,23 @@ class Declared:
     location: Location
     cls: Any  # the class; `type` is a field here
     depends_on: tuple[str, ...]
+    deleted_with: str
+    replace_with: tuple[str, ...]
+    former: tuple[str, ...]
+    trigger: Any
     defined_by: str
     has_expr: bool
     has_secret: bool
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The addresses whose replacement replaces this one too."""
+        return (*self.replace_with, self.deleted_with) if self.deleted_with else self.replace_with
+
+    @property
+    def linked(self) -> bool:
+        """Whether anything but its properties ties it to others."""
+        return bool(self.depends_on or self.replace_with or self.deleted_with or self.trigger is not None)
 
     def __repr__(self) -> str:
         return f"<Declared {self.address} {self.type}>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from iaclib.declare import registry
+from iaclib.declare.aliases import former_addresses
 from iaclib.declare.annotations import shape_of
 from iaclib.declare.base import (
     ClassFacts,
@@ -231,13 +232,18 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     declared.parent = now.prefix[:-1]
     declared.has_expr = expressions
     declared.has_secret = secrets
-    declared.depends_on = ()
+    declared.depends_on = declared.replace_with = ()
+    declared.deleted_with = ""
+    declared.trigger = None
+    declared.former = former_addresses(now, logical_name, opts, address) if opts is not None or now.former else ()
     declared.defined_by = f"{cls.__module__}:{cls.__qualname__}" if cls._iac_own_handler else ""
     if opts is None and now.inherited is None:
         declared.options = DEFAULT
     else:
         if opts is not None:
             _check_options(opts, known, address, location)
+            if opts.replacement_trigger is not None:
+                declared.trigger = lower(opts.replacement_trigger, f"{address}: replacement_trigger", tokens)
         declared.options = inherit(opts, now.inherited)
     declared.provider = _provider(declared, active.get(), cls)
     own = {name: value for name, value in given.items() if value is not None} if unset else given
@@ -298,8 +304,14 @@ def _check_options(opts: Any, known: ClassFacts, address: str, location: Locatio
         raise DeclarationError(msg)
     for path in opts.ignore_changes:
         check_path(path, known, address, location, "ignore_changes")
+    for path in opts.replace_on_changes:
+        if path != "*":
+            check_path(path, known, address, location, "replace_on_changes")
     for path in opts.secret_outputs:
         check_path(path, known, address, location, "secret_outputs")
+    if opts.import_id is not None and PREFIX in opts.import_id:
+        msg = f"{address}: import_id holds an output, expected a physical id known when declaring; write it out in {location}"
+        raise DeclarationError(msg)
     shape = known.type.on_delete
     if shape is not None and opts.on_delete:
         fault = shape.fault(lower(opts.on_delete, f"{address}: on_delete"))

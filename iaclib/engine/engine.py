@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 from iaclib.declare.collect import collect
 from iaclib.declare.desired import Desired
 from iaclib.engine.awaitable import Awaitable
-from iaclib.engine.gather import gather
 from iaclib.engine.observer import Observer, observed_by
+from iaclib.engine.planning import Planning
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
+from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.vault import Vault
 from iaclib.errors import StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
@@ -27,14 +28,12 @@ from iaclib.model.addresses import StackRef
 from iaclib.model.bulk import collector_paused
 from iaclib.model.values import has_secret
 from iaclib.plan.facts import PlanOptions
-from iaclib.plan.graph import Graph
 from iaclib.plan.plan import Plan
-from iaclib.plan.planner import make_plan
 from iaclib.provider.registry import load_named
 from iaclib.state.backend import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from iaclib.declare.stack import Stack
     from iaclib.engine.drift import Drift
@@ -42,14 +41,14 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
-    from iaclib.state.record import Record, RunSummary, Snapshot
+    from iaclib.state.record import RunSummary, Snapshot
 
 
 def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Awaitable):
+class Engine(Awaitable, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -123,22 +122,33 @@ class Engine(Awaitable):
         stack: Stack,
         *,
         refresh: bool = False,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        dependents: bool = False,
         replace: Iterable[str] = (),
         destroy: bool = False,
+        adopt: bool = False,
     ) -> Plan:
         """Say what ``apply`` would do. Calls nothing that changes anything, writes nothing anywhere.
 
         Args:
             stack: The program.
             refresh: Whether to read what exists first, and correct what drifted.
+            targets: Addresses to operate on; a component's means all in it. Empty for all.
+            exclude: Addresses to leave as they are.
+            dependents: Whether what stands on the targets is a target too.
             replace: Addresses to replace whatever their inputs are.
             destroy: Whether to plan the deletion of all that is recorded.
+            adopt: Whether creates that find their object existing take it over.
 
         Raises:
             UndecidedError: An interrupted run must be decided first.
-            ApplyFailed: With ``refresh``: something could not be read.
+            TargetError: The targets can't be operated on alone.
+            ApplyFailed: With ``refresh`` or ``import_id``: something could not be read.
         """
-        options = PlanOptions(destroy, frozenset(replace))
+        options = _options(
+            targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
+        )
         with collector_paused():
             desired = collect(stack)
             ref = desired.ref
@@ -152,28 +162,16 @@ class Engine(Awaitable):
                 f"call engine.recover({str(ref)!r}) or apply"
             )
             raise UndecidedError(msg, ref=str(ref))
+        planning = Planning(self._settings, self._observer, desired, snapshot, options)
         observed = None
         if refresh:
-            reading = self._observer.read(ref, snapshot, chosen(snapshot, (), ()))
+            reading = self._observer.read(ref, snapshot, planning.chosen())
             if reading.errors:
                 raise self._observer.unread(ref, snapshot, reading)
             observed = observed_by(reading, snapshot)
-        lineage = snapshot.lineage or self._settings.token()
-        plan = self._plan(desired, snapshot, lineage, observed, options)
+        plan = planning.plan(snapshot.lineage or self._settings.token(), observed)
         plan._sealing = vault
         return plan
-
-    def _plan(
-        self,
-        desired: Desired,
-        snapshot: Snapshot,
-        lineage: str,
-        observed: Mapping[str, Record | None] | None,
-        options: PlanOptions,
-    ) -> Plan:
-        with collector_paused():
-            facts = gather(desired, snapshot, lineage, self._settings.access, observed)
-            return make_plan(Graph(desired), snapshot, facts, options)
 
     def apply(
         self,
@@ -182,8 +180,12 @@ class Engine(Awaitable):
         program: Stack | None = None,
         continue_on_error: bool = False,
         refresh: bool = False,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        dependents: bool = False,
         replace: Iterable[str] = (),
         destroy: bool = False,
+        adopt: bool = False,
     ) -> Run:
         """Carry out a plan, or plan a stack and carry that out.
 
@@ -195,9 +197,13 @@ class Engine(Awaitable):
                 program, such as those of ``.map``: the program, which must
                 still say what the plan was made from.
             continue_on_error: Whether to go on with what a failure doesn't touch.
-            refresh: As for ``plan``; for a program only.
-            replace: As for ``plan``; for a program only.
-            destroy: As for ``plan``; for a program only.
+            refresh: As for ``plan``, like the rest; for a program only.
+            targets: See ``plan``.
+            exclude: See ``plan``.
+            dependents: See ``plan``.
+            replace: See ``plan``.
+            destroy: See ``plan``.
+            adopt: See ``plan``.
 
         Raises:
             ApplyFailed: At least one step failed; has ``.run``.
@@ -205,11 +211,14 @@ class Engine(Awaitable):
             StalePlanError: What the plan was made from has changed.
             SealError: The plan's file was altered, or sealed with another key.
         """
+        options = _options(
+            targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
+        )
         if isinstance(plan, Plan):
-            if refresh or destroy or tuple(replace):
+            if refresh or options != PlanOptions():
                 msg = (
-                    "refresh, replace and destroy belong to the making of a plan, expected none beside a plan; "
-                    "give them to engine.plan"
+                    "refresh, targets, replace and the like belong to the making of a plan, expected none beside a "
+                    "plan; give them to engine.plan"
                 )
                 raise TypeError(msg)
             from iaclib.engine.planned import check_fresh, prepared  # few programs keep plans
@@ -225,23 +234,18 @@ class Engine(Awaitable):
         desired = collect(plan)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
-            return self._apply(
-                op,
-                desired,
-                PlanOptions(destroy, frozenset(replace)),
-                refresh=refresh,
-                continue_on_error=continue_on_error,
-            )
+            return self._apply(op, desired, options, refresh=refresh, continue_on_error=continue_on_error)
 
     def _apply(
         self, op: Operation, desired: Desired, options: PlanOptions, *, refresh: bool, continue_on_error: bool
     ) -> Run:
+        planning = Planning(self._settings, self._observer, desired, op.ledger.state.freeze(), options, op)
         if refresh:
-            reading = self._observer.refresh(op, chosen(op.ledger.state.freeze(), (), ()))
+            reading = self._observer.refresh(op, planning.chosen())
             if reading.errors:
                 raise self._observer.unread(op.ref, op.ledger.state.freeze(), reading, op)
-        plan = self._plan(desired, op.ledger.state.freeze(), op.ledger.state.lineage, None, options)
-        return self._carry_out(op, plan, continue_on_error=continue_on_error)
+            planning = Planning(self._settings, self._observer, desired, op.ledger.state.freeze(), options, op)
+        return self._carry_out(op, planning.plan(op.ledger.state.lineage), continue_on_error=continue_on_error)
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
         op.ledger.state.lineage = plan.lineage
@@ -253,26 +257,61 @@ class Engine(Awaitable):
             self._observer.write(op, plan._observed)
         return op.apply(plan, continue_on_error=continue_on_error)
 
-    def destroy(self, ref: str | StackRef | Stack, *, continue_on_error: bool = False) -> Run:
+    def destroy(
+        self,
+        ref: str | StackRef | Stack,
+        *,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        dependents: bool = False,
+        continue_on_error: bool = False,
+    ) -> Run:
         """Delete all that a stack's state records; the program is not needed.
+
+        Only where delete hooks were applied the stack itself has to be given,
+        so that its program can be asked for them.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            targets: Addresses to delete; a component's means all in it. Empty for all.
+            exclude: Addresses to leave as they are.
+            dependents: Whether what stands on the targets is deleted too.
+            continue_on_error: Whether to go on with what a failure doesn't touch.
 
         Raises:
             ProtectedResourceError: Something is protected; nothing is deleted.
+            TargetError: Something that stays stands on a target.
             ApplyFailed: At least one step failed; has ``.run``.
         """
         where = _ref(ref)
+        options = _options(targets=targets, exclude=exclude, dependents=dependents, destroy=True)
         with self._operation(where, "destroy") as op:
             op.recover()
-            return self._apply(
-                op, Desired(where), PlanOptions(destroy=True), refresh=False, continue_on_error=continue_on_error
-            )
+            desired = Desired(where)
+            if not isinstance(ref, str | StackRef) and any(
+                record.options.get("delete_hooks") for record in op.ledger.state.records.values()
+            ):
+                desired = collect(ref)
+            return self._apply(op, desired, options, refresh=False, continue_on_error=continue_on_error)
 
     # --------------------------------------------------------------------------------------------------- the cloud
 
     def refresh(
-        self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()
+        self,
+        ref: str | StackRef | Stack,
+        *,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_age: timedelta | float | None = None,
     ) -> Drift:
         """Read what is recorded and write what was seen: what drifted, what is gone.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            targets: Addresses to read; a component's means all in it. Empty for all.
+            exclude: Addresses to leave out.
+            max_age: Leave out what this engine saw less than so long ago
+                (seconds or timedelta).
 
         Raises:
             ApplyFailed: Something could not be read; the rest is written. Has ``.drift`` and ``.run``.
@@ -281,21 +320,32 @@ class Engine(Awaitable):
         with self._operation(where, "refresh") as op:
             op.recover()
             before = op.ledger.state.freeze()
-            reading = self._observer.refresh(op, chosen(before, tuple(targets), tuple(exclude)))
+            records = self._observer.stale(chosen(before, tuple(targets), tuple(exclude)), max_age)
+            reading = self._observer.refresh(op, records)
             if reading.errors:
                 raise self._observer.unread(where, before, reading, op)
             op.end()
             return self._observer.drift(where, before, reading, op.ledger.state.serial)
 
-    def drift(self, ref: str | StackRef | Stack, *, targets: Iterable[str] = (), exclude: Iterable[str] = ()) -> Drift:
+    def drift(
+        self,
+        ref: str | StackRef | Stack,
+        *,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_age: timedelta | float | None = None,
+    ) -> Drift:
         """Tell what differs in the cloud from what was written; changes nothing.
+
+        Takes the same arguments as ``refresh``.
 
         Raises:
             ApplyFailed: Something could not be read; has ``.drift``.
         """
         where = _ref(ref)
         snapshot = self.snapshot(where)
-        reading = self._observer.read(where, snapshot, chosen(snapshot, tuple(targets), tuple(exclude)))
+        records = self._observer.stale(chosen(snapshot, tuple(targets), tuple(exclude)), max_age)
+        reading = self._observer.read(where, snapshot, records)
         if reading.errors:
             raise self._observer.unread(where, snapshot, reading)
         return self._observer.drift(where, snapshot, reading, snapshot.serial)
@@ -325,6 +375,10 @@ class Engine(Awaitable):
         """List the stacks that have state."""
         return self._backend.stacks()
 
+    @staticmethod
+    def _where(ref: Any) -> StackRef:
+        return _ref(ref)
+
     @contextmanager
     def _operation(self, ref: StackRef, name: str) -> Iterator[Operation]:
         stop = Stop()
@@ -338,6 +392,17 @@ class Engine(Awaitable):
         finally:
             with self._lock:
                 self._running.remove(stop)
+
+
+def _options(
+    *, targets: Iterable[str], exclude: Iterable[str], replace: Iterable[str] = (), **flags: bool
+) -> PlanOptions:
+    """Gather what was asked for; a text where several addresses are expected is one."""
+
+    def names(given: Iterable[str]) -> frozenset[str]:
+        return frozenset((given,) if isinstance(given, str) else given)
+
+    return PlanOptions(targets=names(targets), exclude=names(exclude), replace=names(replace), **flags)
 
 
 def _ref(ref: Any) -> StackRef:

@@ -11,12 +11,13 @@ from iaclib.errors import DeclarationError
 from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
+from iaclib.plan.targets import EVERYTHING, Selection
 from iaclib.provider.registry import own_handler
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from iaclib.declare.desired import Desired
+    from iaclib.declare.desired import Declared, Desired
     from iaclib.provider.base import Provider
     from iaclib.state.record import ProviderRecord, Record, Snapshot
 
@@ -27,8 +28,12 @@ def gather(
     lineage: str,
     access: Access,
     observed: Mapping[str, Record | None] | None = None,
+    *,
+    selection: Selection = EVERYTHING,
 ) -> Facts:
     """Find out through which provider each resource is reached.
+
+    Providers of what is not operated on are left alone.
 
     Raises:
         UnknownProviderError: A type, declared or recorded, is not known here.
@@ -38,6 +43,8 @@ def gather(
     handlers: dict[str, Any] = {}
     by_type: dict[tuple[str, int], ProviderRecord | None] = {}
     for address, declared in desired.resources.items():
+        if address not in selection:
+            continue
         key = (declared.type, id(declared.provider))
         if key in by_type:
             record = by_type[key]
@@ -52,7 +59,7 @@ def gather(
     known: set[tuple[str, int]] = set()
     for held in (*snapshot.records.values(), *snapshot.superseded):
         at = (held.type, id(held.provider))
-        if at not in known:
+        if at not in known and held.address in selection:
             known.add(at)
             handlers.setdefault(held.type, access.of_record(held)[0])
     normalisers = {
@@ -83,6 +90,11 @@ def gather(
         identity=identity if identities else None,
         observed=observed,
     )
+
+
+def provider_of(declared: Declared, access: Access) -> ProviderRecord | None:
+    """Give the provider through which a declared resource is reached, None for types without one."""
+    return _provider(declared.type, declared.provider, declared.address, access)
 
 
 def _provider(type_name: str, given: Provider | None, address: str, access: Access) -> ProviderRecord | None:

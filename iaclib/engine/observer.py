@@ -5,23 +5,29 @@ Knows how readings meet state; which records to read is the caller's choice.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from iaclib.declare.registry import type_facts
-from iaclib.errors import ApplyFailed
+from iaclib.errors import ApplyFailed, OperationError
+from iaclib.execute.redact import redacted
 from iaclib.execute.stopping import Stop
 from iaclib.state.journal import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from iaclib.engine.drift import Drift
     from iaclib.engine.refresh import Reading
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
+    from iaclib.execute.executor import Calls
+    from iaclib.execute.limits import Limits
     from iaclib.model.addresses import StackRef
+    from iaclib.provider.handler import Live
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record, Snapshot
 
@@ -31,36 +37,82 @@ class Observer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._seen: dict[str, float] = {}  # uid -> when this engine last saw the object
+
+    def stale(self, records: Sequence[Record], max_age: timedelta | float | None) -> list[Record]:
+        """Leave out what was seen, or made, less than ``max_age`` (seconds) ago."""
+        if max_age is None:
+            return list(records)
+        oldest = self.settings.clock.now() - (max_age.total_seconds() if isinstance(max_age, timedelta) else max_age)
+        return [record for record in records if max(self._seen.get(record.uid, 0.0), record.created) < oldest]
+
+    @contextmanager
+    def _calling(self, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
+        """Give threads and limits: an operation's, or some of their own."""
+        from iaclib.execute.executor import Calls
+        from iaclib.execute.limits import Limits
+
+        if op is not None:
+            yield op.calls, op.limits
+            return
+        settings = self.settings
+        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
+        try:
+            yield calls, Limits(settings.parallelism, settings.clock)
+        finally:
+            calls.close()
 
     def read(
         self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
     ) -> Reading:
         """Read what records stand for; within an operation under its lease and limits."""
         from iaclib.engine.refresh import read_records
-        from iaclib.execute.executor import Calls
-        from iaclib.execute.limits import Limits
 
-        settings = self.settings
-        if op is not None:
-            calls, limits = op.calls, op.limits
-        else:
-            stop = Stop()
-            calls = Calls(_no_ledger(), settings.clock, stop, settings.parallelism, self.settings.emit)
-            limits = Limits(settings.parallelism, settings.clock)
-        try:
-            return read_records(
+        now = self.settings.clock.now()
+        with self._calling(op) as (calls, limits):
+            reading = read_records(
                 records,
-                settings.access,
+                self.settings.access,
                 calls,
                 limits,
                 facts=type_facts,
                 urn=ref.urn,
                 stack=str(ref),
-                now=settings.clock.now(),
+                now=now,
             )
-        finally:
-            if op is None:
-                calls.close()
+        failed = {step.address for step in reading.steps if step.error is not None}
+        self._seen.update((record.uid, now) for record in records if record.address not in failed)
+        return reading
+
+    def shown(self, ref: StackRef, stubs: Sequence[Record], op: Operation | None = None) -> dict[str, Live | None]:
+        """Read objects that are not recorded; give what there is by address.
+
+        Raises:
+            ApplyFailed: Some can't be read.
+        """
+        from iaclib.execute.executor import outcomes
+        from iaclib.execute.jobs import Jobs
+
+        found: dict[str, Live | None] = {}
+        errors: list[Exception] = []
+        with self._calling(op) as (calls, limits):
+            jobs = Jobs(self.settings.access, limits, type_facts, ref.urn, str(ref))
+            made = [jobs.make(stub, "read", id=stub.id) for stub in stubs]
+            for job, outcome in outcomes(calls, made):
+                if outcome.fatal is not None:
+                    raise outcome.fatal
+                found[job.address] = outcome.live
+                if outcome.error is not None:
+                    cause = redacted(outcome.error, [])
+                    msg = f"{job.address}: {job.id} can't be read: {cause}"
+                    errors.append(OperationError(msg, urn=job.urn, action="read", cause=cause))
+        if errors:
+            msg = (
+                f"{ref}: {len(errors)} objects to import could not be read, expected to see them all; "
+                "nothing was changed, mend the cause and run again"
+            )
+            raise ApplyFailed(msg, errors)
+        return found
 
     def refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
         """Read and record."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from iaclib.state.record import ProviderRecord, Record
 
 _SHOWN = 5
+#: What calls no hooks.
+_HOOKLESS = frozenset({Action.SAME, Action.MOVE, Action.FORGET, Action.ADOPT})
 
 
 def prepared(plan: Plan, settings: Settings, program: Desired | None) -> Plan:
@@ -148,9 +150,11 @@ def _rejoined(plan: Plan, program: Desired, sealer: Sealer) -> Plan:
         raise StalePlanError(msg, ref=str(plan.ref), moved=tuple(moved))
     nodes: dict[str, Node] = {}
     for address, node in plan._nodes.items():
+        node = copy.copy(node)  # noqa: PLW2901 - the plan that was given stays as it is
         if node.declared is not None:
-            node = copy.copy(node)  # noqa: PLW2901 - the plan that was given stays as it is
             node.declared = program.resources[address]
+        if node.program is not None:
+            node.program = program.resources[address]
         nodes[address] = node
     return plan.made_with(program, nodes, plan._facts, plan._holders)
 
@@ -159,9 +163,12 @@ def _check_functions(plan: Plan) -> None:
     """Refuse a plan that would have to call functions which only its program has."""
     needed: dict[str, str] = {}
     for node in _acting(plan):
-        if node.declared is not None:
-            for function in functions_in(node.declared.inputs):
-                needed.setdefault(str(function), node.address)
+        declared, options = node.declared, node.options
+        values = [declared.inputs, declared.trigger] if declared is not None else []
+        functions = [function for value in values for function in functions_in(value)]
+        if options is not None and node.action not in _HOOKLESS:
+            functions += [hook for hooks in options.hooks for hook in attrs.astuple(hooks) if hook is not None]
+        needed.update({str(function): node.address for function in functions if str(function) not in needed})
     for name, value in plan._desired.outputs.items():
         for function in functions_in(value):
             needed.setdefault(str(function), f"export {name}")
@@ -212,8 +219,8 @@ def _reached(plan: Plan, access: Access) -> Plan:
     if plan._saved is None:
         return plan
     whole = attrs.evolve(plan._facts, normalise=facts.normalise, identity=facts.identity)
-    left_over, holders = holder_keys(plan._nodes, plan._superseded, whole)
-    return plan.made_with(plan._desired, plan._nodes, whole, {**left_over, **holders})
+    left_over, left_there, holders = holder_keys(plan._nodes, plan._superseded, whole)
+    return plan.made_with(plan._desired, plan._nodes, whole, {**left_over, **left_there, **holders})
 
 
 def _check_identity(plan: Plan, then: ProviderRecord, now: ProviderRecord, *, is_global: bool = False) -> None:

@@ -22,7 +22,8 @@ def check(ref: StackRef, snapshot: Snapshot) -> None:
     """
     known = snapshot.records
     for record in known.values():
-        for name in record.dependencies:
+        beside = record.options.get("deleted_with")
+        for name in (*record.dependencies, *(beside[:1] if beside else ())):
             if name not in known:
                 msg = (
                     f"{ref.urn(record.address)}: it depends on {name}, which state does not have, "
@@ -52,3 +53,17 @@ def chosen(snapshot: Snapshot, targets: Iterable[str], exclude: Iterable[str]) -
         and (not wanted or any(is_within(record.address, name) for name in wanted))
         and not any(is_within(record.address, name) for name in exclude)
     ]
+
+
+def under(snapshot: Snapshot, address: str) -> list[Record]:
+    """Give the current records at or under an address.
+
+    Raises:
+        TargetError: There is none.
+    """
+    found = [record for record in snapshot.records.values() if is_within(record.address, address)]
+    if not found:
+        hint = near(address, snapshot.records)
+        msg = f"{address}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
+        raise TargetError(msg, address=address)
+    return found

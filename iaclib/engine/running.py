@@ -16,10 +16,12 @@ from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
+from iaclib.execute.desk import Desk
 from iaclib.execute.events import Event
 from iaclib.execute.executor import Calls, Executor, Result
 from iaclib.execute.ledger import Ledger
 from iaclib.execute.limits import Limits
+from iaclib.execute.moving import move_entries
 from iaclib.execute.recovery import Recovery
 from iaclib.execute.resolving import PlanResolver
 from iaclib.execute.run import Run, Step
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from iaclib.plan.plan import Plan
     from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
-    from iaclib.state.record import Snapshot
+    from iaclib.state.record import Intent, Snapshot
 
 
 class Operation:
@@ -74,15 +76,8 @@ class Operation:
 
     # --------------------------------------------------------------------------------------------------- actions
 
-    def recover(self) -> None:
-        """Decide all intents (rule 23).
-
-        Raises:
-            UndecidedError: Some can't be decided.
-        """
-        if not self.ledger.state.intents:
-            return
-        recovery = Recovery(
+    def _recovery(self) -> Recovery:
+        return Recovery(
             self.ledger,
             self.settings.access,
             self.calls,
@@ -93,12 +88,35 @@ class Operation:
             digest=self.vault.digest,
             emit=self.settings.emit,
         )
+
+    def recover(self) -> None:
+        """Decide all intents (rule 23).
+
+        Raises:
+            UndecidedError: Some can't be decided.
+        """
+        if not self.ledger.state.intents:
+            return
+        recovery = self._recovery()
         try:
             recovery.run()
         finally:
             self.steps.extend(recovery.steps)
         if self.stop.asked:
             self.end(Result([], [], unfinished=True), "interrupted operations remain to be decided")
+
+    def resolve(self, intents: Sequence[Intent], *, done: bool, adopt: str | None) -> None:
+        """Decide intents by what somebody says who looked (rule 23).
+
+        Raises:
+            UndecidedError: The answer does not fit, or the object to adopt can't be read.
+        """
+        recovery = self._recovery()
+        try:
+            for intent in intents:
+                recovery.resolve(intent, done=done, adopt=adopt)
+        finally:
+            self.steps.extend(recovery.steps)
 
     def apply(self, plan: Plan, *, continue_on_error: bool) -> Run:
         """Carry out a plan that was made from this state.
@@ -107,9 +125,12 @@ class Operation:
             ApplyFailed: A step failed.
             ApplyCancelled: A stop was asked for and something was left undone.
         """
+        recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
+        if recorded:
+            self.move(recorded)
         graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
         resolver = PlanResolver(plan, self.ledger, graph.main)
-        work = Work(
+        desk = Desk(
             resolver,
             self.ledger,
             self.settings.access,
@@ -118,8 +139,9 @@ class Operation:
             token=self.settings.token,
             urn=self.ref.urn,
             stack=str(self.ref),
-            digest=self.vault.digest,
+            digest=lambda: self.vault.digest,
         )
+        work = Work(desk)
         executor = Executor(
             graph,
             work,
@@ -144,6 +166,12 @@ class Operation:
             result, "", resolver, self._exports(plan, resolver, complete=not result.errors and not result.unfinished)
         )
 
+    def move(self, pairs: Mapping[str, str]) -> None:
+        """Give records other addresses (new -> old)."""
+        self.ledger.commit(move_entries(self.ledger, pairs))
+        known = self.ledger.state.records
+        self.steps.extend(Step(new, "move", id=known[new].id or None) for new in pairs)
+
     def _exports(self, plan: Plan, resolver: PlanResolver, *, complete: bool) -> list[Entry]:
         """Give the entry for changed exports; what can't be told keeps its old value."""
         before = self.ledger.state.outputs
@@ -154,7 +182,7 @@ class Operation:
                 now[name] = known
             elif name in before:
                 now[name] = before[name]
-        if not complete or plan._desired.raised:
+        if not complete or plan._desired.raised or plan._partial:
             now = {**before, **now}
         return [] if now == dict(before) else [Exported(now)]
 

@@ -140,4 +140,4 @@ def _in(values: Mapping[str, Any] | None) -> bool:
 
 
 def _of(record: Record) -> bool:
-    return _in(record.inputs) or _in(record.outputs) or _in(record.baseline) or _in(record.observed)
+    return any(map(_in, (record.inputs, record.outputs, record.baseline, record.observed, record.options)))

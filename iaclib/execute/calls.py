@@ -26,7 +26,7 @@ from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.limits import Limit
@@ -44,7 +44,7 @@ class Job:
 
     Args:
         action: "create", "update", "delete", "probe" (is the identity free?),
-            "read", "read_many", or "decide" (an interrupted create, update or delete).
+            "read", "read_many", "hook", or "decide" (an interrupted create, update or delete).
         inputs: For create and update: what to reach, secrets revealed.
         before: For update: what it starts from, secrets revealed.
         identity: For types that carry no token: the id that the inputs lead to.
@@ -52,6 +52,8 @@ class Job:
         noted: What checkpoints noted so far.
         decides: For "decide": the action that was interrupted.
         guard: The record whose secrets must not show in messages.
+        hooks: For "hook": functions of the program, called one after the other.
+        event: For "hook": what they are told.
     """
 
     action: str
@@ -75,6 +77,8 @@ class Job:
     noted: Checkpoint = attrs.field(factory=Checkpoint)
     decides: str = ""
     guard: Record | None = None
+    hooks: Sequence[Callable[[Any], None]] = ()
+    event: Any = None
 
     def secret_texts(self) -> list[str]:
         """List the texts that must not show in messages about this job."""
@@ -88,7 +92,8 @@ class Outcome:
 
     Args:
         live: What exists now, or None.
-        error: Why it failed, or None.
+        error: Why it failed, or None; as it is told once it was redacted.
+        cause: The same as the handler raised it.
         repairable: With ``error`` and ``live``: an update can finish it.
         absent: For creates: it was looked for and is not there.
         undecided: Nobody knows; the intent stays.
@@ -98,6 +103,7 @@ class Outcome:
 
     live: Live | None = None
     error: Exception | None = None
+    cause: Exception | None = None
     repairable: bool = False
     absent: bool = False
     undecided: bool = False
@@ -130,6 +136,7 @@ def perform(job: Job, world: World) -> Outcome:
         outcome = Outcome(error=error)
     except BaseException as error:  # noqa: BLE001 - as a kill would, it leaves the intent
         outcome = Outcome(fatal=error)
+    outcome.cause = outcome.error
     outcome.seconds = world.clock.monotonic() - began
     return outcome
 
@@ -311,6 +318,11 @@ class _Call:
         identity = self.job.identity or ""
         return Outcome(live=self.attempt("read", lambda: self.job.handler.read(self.context, identity)))
 
+    def hook(self) -> Outcome:
+        for function in self.job.hooks:
+            function(self.job.event)
+        return Outcome()
+
     def read(self) -> Outcome:
         job = self.job
         return Outcome(live=self.settled(lambda: job.handler.read(self.context, job.id)))
@@ -333,11 +345,20 @@ class _Call:
         return self.ready(live) if not live.ready else Outcome(live=live)
 
 
+def way_out(job: Job, action: str) -> str:
+    """Say how to decide an interrupted operation by hand."""
+    call = f"engine.resolve({job.stack!r}, {job.address!r}, "
+    if action == "create":
+        return f"if it was made, {call}adopt='its id'), if not, {call}absent=True)"
+    verb = "changed" if action == "update" else "deleted"
+    return f"if it was {verb}, {call}done=True), if not, {call}absent=True)"
+
+
 def _undecided(job: Job) -> str:
     return (
-        f"{job.address}: a create was interrupted and its type can neither be found by token nor by identity, "
-        "expected to learn whether it exists; "
-        f"look for it in the cloud: if it is there, delete it or import it, then drop the intent {job.step}"
+        f"{job.address}: a create was interrupted, and objects of its type can be found neither by token nor by "
+        "identity, expected to learn whether it was made; look for it in the cloud "
+        f"(token {job.token}): {way_out(job, 'create')}"
     )
 
 
@@ -345,6 +366,7 @@ _ACTIONS: dict[str, Callable[[_Call], Outcome]] = {
     "create": _Call.create,
     "update": _Call.update,
     "delete": _Call.delete,
+    "hook": _Call.hook,
     "probe": _Call.probe,
     "read": _Call.read,
     "read_many": _Call.read_many,

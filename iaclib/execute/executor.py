@@ -250,12 +250,18 @@ class Executor:
     def _take(self, task: Task, result: Begun | Done | Failed) -> None:
         match result:
             case Begun():
+                self._entries.extend(result.settled)
+                self.steps.extend(result.steps)
+                if self._stopping and not result.late:
+                    self.work.open.discard(task.address)  # what came before is done, but nothing new is started
+                    return
                 self._entries.extend(result.entries)
                 self._jobs.append((result, result.job))
             case Done():
                 self._entries.extend(result.entries)
                 if result.step is not None:
                     self.steps.append(result.step)
+                self.steps.extend(result.more)
                 self._finish(task, ok=True)
             case Failed():
                 self._entries.extend(result.entries)
@@ -270,12 +276,9 @@ class Executor:
         if outcome.error is not None:
             outcome.error = self._told(job, begun.action, outcome.error)
         try:
-            result = self.work.complete(begun, outcome)
+            result = begun.then(outcome)
         except IaclibError as error:
             self._fail(begun.task, error, halt=True)
-            return
-        if isinstance(result, Begun) and self._stopping:  # its identity is free, but nothing new is started
-            self.work.open.pop(result.job.step, None)
             return
         self.emit(
             Event(
@@ -343,7 +346,7 @@ class Executor:
         if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None:
             return
         action = task.node.action.value
-        if action == "same":
+        if action in ("same", "move"):
             return
         name = "delete" if task.kind is Kind.DELETE else "create" if action == "replace" else action
         self.steps.append(Step(task.address, name, replacing=action == "replace", skipped=why))
@@ -351,7 +354,7 @@ class Executor:
 
     def _skip_rest(self) -> None:
         why = "because the run was stopped" if not self.errors else "because another step failed"
-        started = {begun.address for begun in self.work.open.values()}
+        started = self.work.open
         for task in self.graph.tasks:
             if task not in self._finished and task.address not in started:
                 self._skip(task, why)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import LeaseLostError, StateError
+from iaclib.plan.recorded import beside
 from iaclib.state.journal import Ended, Entry, Ran, Working
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.stopping import Stop
@@ -60,6 +61,9 @@ class Ledger:
         self._users: dict[str, set[str]] | None = None
         self._pending: dict[str, Record | None] = {}  # what entries not yet committed make current
         self._leaving: dict[str, Record] = {}  # and superseded, by uid
+        self.deleted: set[str] = set()  # uids of objects that were deleted, or went with one that was
+        self._left: set[str] = set()  # uids of superseded ones that are gone
+        self._followers: dict[str, set[str]] | None = None  # uid -> addresses of what goes with it
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Make entries durable, then let them count.
@@ -138,6 +142,8 @@ class Ledger:
 
     def superseded(self, uid: str) -> Record | None:
         """Give a superseded record, entries made but not yet committed included."""
+        if uid in self._left:
+            return None
         return self._leaving.get(uid) or self.state.superseded.get(uid)
 
     def put(self, record: Record, step: str = "", **changes: Any) -> Ended:
@@ -146,20 +152,80 @@ class Ledger:
             self._leaving[old.uid] = old
         self._pending[record.address] = record
         self._note(record)
+        self._follow(record)
         return Ended(step=step, put=record, **changes)
+
+    def renamed(self, new_of: Mapping[str, str]) -> None:
+        """Forget what was known by old addresses, once entries that move them are made."""
+        for old in new_of:
+            self._pending.setdefault(old, None)
+        self._users = self._followers = None
 
     def drop(self, address: str, step: str = "") -> list[Ended]:
         """Make the entries that drop an object, and its name from what stays."""
         self._pending[address] = None
         entries = [Ended(step=step, drop=address)]
-        for user in sorted(self.users_of(address)):
-            record = self.current(user)
-            if record is not None and address in record.dependencies:
-                entries.append(
-                    self.put(
-                        attrs.evolve(
-                            record, dependencies=tuple(name for name in record.dependencies if name != address)
-                        )
-                    )
-                )
+        for name in sorted(self.users_of(address)):
+            user = self.current(name)
+            if user is not None and address in user.dependencies:
+                entries.append(self.put(without(user, address)))
         return entries
+
+    def gone(self, record: Record, step: str = "", *, replacing: bool = False) -> list[Ended]:
+        """Make the entries for an object that was deleted, and for those that went with it (rule 8).
+
+        Args:
+            record: The object, current or superseded.
+            step: The intent that this closes.
+            replacing: Whether a successor is to be created.
+        """
+        entries: list[Ended] = []
+        todo = [(record, step)]
+        while todo:
+            one, closes = todo.pop()
+            self.deleted.add(one.uid)
+            others = self._beside(one.uid)  # before the name of what is gone is taken out of them
+            if self.superseded(one.uid) is not None:
+                self._left.add(one.uid)
+                entries.append(Ended(step=closes, drop_superseded=one.uid))
+            elif replacing:
+                entries.append(self.put(awaiting(one), closes))
+            else:
+                entries.extend(self.drop(one.address, closes))
+            todo.extend((other, "") for other in others)
+        return entries
+
+    def _beside(self, uid: str) -> list[Record]:
+        """Give the objects that go with the one of a uid."""
+        if self._followers is None:
+            self._followers = {}
+            for record in self.state.records.values():
+                self._follow(record)
+        found = [
+            one
+            for address in sorted(self._followers.get(uid, ()))
+            if (one := self.current(address)) is not None and one.id and beside(one) == uid
+        ]
+        old = [*self._leaving.values(), *self.state.superseded.values()]
+        found += [record for record in old if beside(record) == uid and record.uid not in self._left]
+        return found
+
+    def _follow(self, record: Record) -> None:
+        if self._followers is not None and (uid := beside(record)):
+            self._followers.setdefault(uid, set()).add(record.address)
+
+
+def awaiting(record: Record) -> Record:
+    """Give what stays of a record between delete and create of a replacement (rule 18)."""
+    return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)
+
+
+def without(record: Record, address: str) -> Record:
+    """Give a record that no longer stands on, nor follows, an address."""
+    options = dict(record.options)
+    if (other := options.get("deleted_with")) is not None and other[0] == address:
+        del options["deleted_with"]
+    if address in (followed := options.get("replace_with") or {}):
+        options["replace_with"] = {name: uid for name, uid in followed.items() if name != address}
+    dependencies = tuple(name for name in record.dependencies if name != address)
+    return attrs.evolve(record, dependencies=dependencies, options=options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import ProviderError
-from iaclib.model.values import Secret, has_unknown, plain
+from iaclib.model.values import Secret, has_unknown, plain, reveal
 from iaclib.plan.compare import drifted
 
 if TYPE_CHECKING:
@@ -60,6 +60,19 @@ def _guard(name: str, value: Any, facts: TypeFacts | None, like: Any = None) -> 
     return value
 
 
+def _hidden(name: str, value: Any, record: Record, facts: TypeFacts | None) -> Any:
+    """Guard an output, which may be secret by option too."""
+    if name in record.options.get("secret_outputs", ()) and value is not None and not isinstance(value, Secret):
+        return Secret(reveal(value))
+    return _guard(name, value, facts)
+
+
+def guarded(record: Record, facts: TypeFacts | None) -> Record:
+    """Give a record with everything secret in it that its type and options say is."""
+    outputs = {name: _hidden(name, value, record, facts) for name, value in record.outputs.items()}
+    return record if outputs == record.outputs else attrs.evolve(record, outputs=outputs)
+
+
 def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
     """Record an object as the cloud showed it right after a write.
 
@@ -68,13 +81,13 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         live: What the handler returned.
         facts: Of its type, if it is known here.
     """
-    outputs = {name: _guard(name, value, facts) for name, value in live.outputs.items()}
+    outputs = {name: _hidden(name, value, record, facts) for name, value in live.outputs.items()}
     baseline = dict(record.inputs)
     for name, value in (live.inputs or {}).items():
         if name in record.inputs:
             baseline[name] = _guard(name, value, facts, record.inputs[name])
         elif value is not None:
-            outputs.setdefault(name, _guard(name, value, facts))
+            outputs.setdefault(name, _hidden(name, value, record, facts))
     return attrs.evolve(
         record, id=live.id, outputs=outputs, baseline=baseline, observed=None, status="ok", repairable=False
     )
@@ -83,13 +96,13 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
 def refreshed(record: Record, live: Live, facts: TypeFacts | None) -> Record:
     """Record an object as a later read saw it: same inputs and baseline, observed if it drifted."""
     outputs = dict(record.outputs)
-    outputs.update((name, _guard(name, value, facts)) for name, value in live.outputs.items())
+    outputs.update((name, _hidden(name, value, record, facts)) for name, value in live.outputs.items())
     observed = dict(record.baseline)
     differs = False
     for name, seen in (live.inputs or {}).items():
         if name not in record.inputs:
             if seen is not None:
-                outputs[name] = _guard(name, seen, facts)
+                outputs[name] = _hidden(name, seen, record, facts)
             continue
         known = facts.properties.get(name) if facts is not None else None
         if known is not None and known.write_only:

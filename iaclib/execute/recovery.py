@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Outcome
+from iaclib.execute.calls import Outcome, way_out
 from iaclib.execute.events import Event
 from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.redact import redacted, secret_texts
-from iaclib.execute.results import awaiting, inputs_digest
+from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
@@ -104,6 +104,56 @@ class Recovery:
                 first.add_note("also: " + "; ".join(str(error) for error in open_errors[1:]))
             raise first
         return self.steps
+
+    def resolve(self, intent: Intent, *, done: bool, adopt: str | None) -> None:
+        """Decide one intent by what somebody says who looked.
+
+        Args:
+            intent: What was begun.
+            done: Whether it took effect.
+            adopt: For a create that did: the id of what it made.
+
+        Raises:
+            UndecidedError: The answer does not fit, or the object can't be read.
+        """
+        where, create = intent.record.address, intent.action == "create"
+        if (create and done) or (not create and adopt is not None):
+            said = "done=True" if done else "adopt="
+            fits = "adopt='its id' or absent=True" if create else "done=True or absent=True"
+            msg = f"{where}: the interrupted operation is a {intent.action}, which {said} does not decide, expected {fits}; look again"
+            raise UndecidedError(msg, address=where)
+        outcome = Outcome(absent=True)
+        if adopt is not None:
+            outcome = self._look(
+                attrs.evolve(self._job(intent), action="read", id=adopt, record=None, begun=0.0), adopt
+            )
+        if intent.action == "update":
+            before = intent.before or intent.record
+            record = attrs.evolve(intent.record, baseline=dict(intent.record.inputs), observed=None) if done else before
+            entries: list[Entry] = [self.ledger.put(record, intent.step)]
+        elif intent.action == "delete" and not done:
+            entries = [Ended(step=intent.step)]
+        else:
+            entries = self._decided(intent, outcome)
+        self.ledger.commit(entries)
+
+    def _look(self, job: Job, known: str) -> Outcome:
+        """Read what somebody says a create has made."""
+        self.calls.start(None, job)
+        while not (arrived := self.calls.wait()[0]):
+            pass
+        outcome: Outcome = arrived[0][2]
+        if outcome.fatal is not None:
+            raise outcome.fatal
+        if outcome.error is not None or outcome.live is None:
+            why = (
+                "is not there"
+                if outcome.error is None
+                else f"can't be read: {redacted(outcome.error, job.secret_texts())}"
+            )
+            msg = f"{job.address}: {known} {why}, expected what the create made; check the id, or say absent=True"
+            raise UndecidedError(msg, address=job.address)
+        return outcome
 
     def _job(self, intent: Intent) -> Job:
         record = intent.before or intent.record
@@ -192,27 +242,19 @@ class Recovery:
             return [Ended(step=intent.step)], "still there"
         self.steps.append(Step(record.address, "delete", replacing=intent.replacing, id=record.id))
         current = self.ledger.current(record.address)
-        if record.uid in self.ledger.state.superseded:
-            return [Ended(step=intent.step, drop_superseded=record.uid)], "gone"
-        if current is None or current.uid != record.uid:
+        if self.ledger.superseded(record.uid) is None and (current is None or current.uid != record.uid):
             return [Ended(step=intent.step)], "gone"
-        if intent.replacing:
-            return [self.ledger.put(awaiting(record), intent.step)], "gone"
-        return list(self.ledger.drop(record.address, intent.step)), "gone"
+        return list(self.ledger.gone(record, intent.step, replacing=intent.replacing)), "gone"
 
 
 def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:
     if isinstance(error, UndecidedError):
         return error
     cause = redacted(error, secret_texts(intent.record.inputs, intent.record.outputs))
-    what = (
-        f"object {intent.id or intent.record.id}"
-        if intent.id or intent.record.id
-        else f"an object with token {intent.token}"
-    )
+    known = intent.id or intent.record.id
+    what = f"object {known}" if known else f"an object with token {intent.token}"
     msg = (
-        f"{job.address}: an interrupted {intent.action} can't be decided, "
-        f"expected to learn what became of {what}: {cause}; "
-        "see to that it can be read, then run again"
+        f"{job.address}: an interrupted {intent.action} can't be decided, expected to learn what became of {what}: "
+        f"{cause}; see to that it can be read and run again, or look yourself: {way_out(job, intent.action)}"
     )
     return UndecidedError(msg, address=job.address)

@@ -12,7 +12,7 @@ from iaclib.declare.registry import type_facts
 from iaclib.errors import UnknownValueError
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import UNKNOWN, has_unknown
-from iaclib.plan.resolve import read_field, recorded_options
+from iaclib.plan.recorded import read_field, recorded_options, trigger_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,10 +38,12 @@ class PlanResolver:
         self.plan = plan
         self.ledger = ledger
         self.pending = dict(pending)
+        self._doomed: set[str] = set()
 
     def settle(self, address: str) -> None:
         """Note that the record of an address is final."""
         self.pending.pop(address, None)
+        self._doomed.discard(address)
 
     def lookup(self, address: str, field: str) -> Any:
         """Give a field of a resource, UNKNOWN while that is not what it will be."""
@@ -52,17 +54,31 @@ class PlanResolver:
             return UNKNOWN
         return read_field(record, field)
 
-    def inputs(self, node: Node) -> Mapping[str, Any]:
+    def inputs(self, node: Node, *, creating: bool = False) -> Mapping[str, Any]:
         """Give the final inputs of a declaration; UNKNOWN where a value isn't there yet."""
-        return self.plan.inputs_of(node, self.lookup)
+        return self.plan.inputs_of(node, self.lookup, creating=creating)
 
     def verdict(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
         """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
-        return self.plan.verdict_of(node, record, inputs)
+        return self.plan.verdict_of(node, record, inputs, self.lookup, self.uid)
 
     def recorded_options(self, node: Node) -> Mapping[str, Any]:
         """Give what state keeps of a declaration's options."""
-        return recorded_options(node.declared) if node.declared is not None else {}
+        declared = node.declared
+        if declared is None:
+            return {}
+        return recorded_options(declared, self.uid, trigger_of(declared, self.lookup))
+
+    def uid(self, address: str) -> str | None:
+        """Give the uid of the object at an address; "" for one that is about to be replaced."""
+        if address in self._doomed:
+            return ""
+        record = self.ledger.current(address)
+        return record.uid if record is not None else None
+
+    def doomed(self, address: str) -> None:
+        """Note that the object at an address is going to be replaced."""
+        self._doomed.add(address)
 
     def facts(self, type: str) -> TypeFacts | None:
         """Give the facts of a type, if it is known here."""

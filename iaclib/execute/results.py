@@ -17,25 +17,38 @@ from iaclib.model.values import has_secret, reveal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from iaclib.execute.calls import Job
+    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.run import Step
     from iaclib.execute.steps import Task
     from iaclib.plan.node import Node
     from iaclib.schema.facts import TypeFacts
     from iaclib.state.journal import Entry
-    from iaclib.state.record import Intent, Record
+    from iaclib.state.record import Record
 
 
 @attrs.define(eq=False)
 class Begun:
-    """A task whose call is to be made once ``entries`` are durable."""
+    """A task with a job to be done now; a task may take several, one after the other.
+
+    Args:
+        task: The task.
+        action: What people call the job: "create", "update", "delete", "adopt" or a hook's name.
+        job: What a worker does.
+        then: Turns the job's outcome into what follows.
+        settled: What has happened already; written whatever comes.
+        entries: What has to be durable before the job starts; not written if it doesn't.
+        steps: What is to be reported already.
+        late: Whether the job belongs to what is done already, so that it runs although the run is stopping.
+    """
 
     task: Task
     action: str
-    address: str
     job: Job
+    then: Callable[[Outcome], Begun | Done | Failed]
+    settled: Sequence[Entry] = ()
     entries: Sequence[Entry] = ()
-    intent: Intent | None = None
+    steps: Sequence[Step] = ()
+    late: bool = False
 
 
 @attrs.define(eq=False)
@@ -44,6 +57,7 @@ class Done:
 
     entries: Sequence[Entry] = ()
     step: Step | None = None
+    more: Sequence[Step] = ()
 
 
 @attrs.define(eq=False)
@@ -59,7 +73,7 @@ class Failed:
 class Resolver(Protocol):
     """What a run asks of the planner's functions, with the values known by then."""
 
-    def inputs(self, node: Node) -> Mapping[str, Any]:
+    def inputs(self, node: Node, *, creating: bool = False) -> Mapping[str, Any]:
         """Give the final inputs of a declaration; UNKNOWN where a value isn't there yet."""
         ...
 
@@ -69,6 +83,10 @@ class Resolver(Protocol):
 
     def recorded_options(self, node: Node) -> Mapping[str, Any]:
         """Give what state keeps of a declaration's options."""
+        ...
+
+    def doomed(self, address: str) -> None:
+        """Note that the object at an address is going to be replaced."""
         ...
 
     def facts(self, type: str) -> TypeFacts | None:
@@ -87,8 +105,3 @@ def inputs_digest(inputs: Mapping[str, Any], token: str, digest: Callable[[Any],
         return digest(values)
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
-
-
-def awaiting(record: Record) -> Record:
-    """Give what stays of a record between delete and create of a replacement (rule 18)."""
-    return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)

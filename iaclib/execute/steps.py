@@ -1,6 +1,6 @@
 """The order of a plan's steps, as one graph from which everything falls out.
 
-Knows rules 1 to 6 of ordering: creates and updates after what they depend on;
+Knows rules 1 to 8 of ordering: creates and updates after what they depend on;
 deletes after all of them, in the reverse of the *recorded* dependencies; and
 what must be deleted before its replacement, together with what stands on it,
 first. Knows nothing of handlers, state writes or time. Linear in steps and
@@ -13,6 +13,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import DependencyCycleError
+from iaclib.plan.recorded import beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +34,9 @@ class Kind(enum.Enum):
 class Task:
     """One place in the order. Mutable: the executor counts down ``waiting``."""
 
-    __slots__ = ("address", "blocked", "early", "kind", "next", "node", "record", "superseded", "waiting")
+    __slots__ = (
+        "address", "blocked", "carrier", "early", "gate", "kind", "next", "node", "record", "superseded", "waiting",
+    )  # fmt: skip
 
     def __init__(self, kind: Kind, address: str, node: Node | None = None, record: Record | None = None) -> None:
         self.kind = kind
@@ -42,9 +45,16 @@ class Task:
         self.record = record  # for DELETE: what goes
         self.early = False  # for DELETE: whether it goes before its replacement is created
         self.superseded = False  # for DELETE: whether an earlier run left it superseded
+        self.carrier: Task | None = None  # for DELETE: with whose delete the object goes (rule 8)
+        self.gate: Task | None = None  # for such a DELETE: what stands for it in the order of deletes
         self.next: list[tuple[Task, bool]] = []  # (follower, whether it needs this to succeed)
         self.waiting = 0
         self.blocked = ""  # the address because of which it is skipped
+
+    @property
+    def stand(self) -> Task:
+        """What stands for an object in the order of deletes."""
+        return self.gate or self
 
     def then(self, other: Task, *, needed: bool = True) -> None:
         """Make another task wait for this one."""
@@ -104,6 +114,7 @@ class _Build:
         self.gates: dict[str, Task] = {}
         self.barrier = Task(Kind.GATE, "")
         self.downstream: set[str] = set()
+        self.carried: list[Task] = []  # what stands for objects that go with another
 
     # ------------------------------------------------------------------------------------- creates and updates
 
@@ -148,6 +159,7 @@ class _Build:
             return
         users = self._users()
         self._go_early(users)
+        self._carry()
         between = self._between(users)
         for address, tasks in self.deleting.items():
             for task in tasks:
@@ -184,6 +196,24 @@ class _Build:
                     if task.superseded or (task.node is not None and task.node.action.value in ("delete", "forget")):
                         task.early = True
 
+    def _carry(self) -> None:
+        """Let an object go with another's delete, but what stands on it go before (rule 8)."""
+        tasks = {task.record.uid: task for found in self.deleting.values() for task in found if task.record is not None}
+        for task in tasks.values():
+            uid = "" if _retained(task) else _beside(task)
+            carrier = tasks.get(uid) if uid else None
+            # What has to make way for its own successor can't wait for a delete at the end.
+            if carrier is None or carrier is task or _retained(carrier) or (task.early and not carrier.early):
+                continue
+            task.carrier = carrier
+            task.gate = Task(Kind.GATE, task.address)
+            task.early = carrier.early
+            carrier.then(task)
+            self.carried.append(task.gate)
+        for task in tasks.values():
+            if task.carrier is not None:
+                task.stand.then(task.carrier.stand)
+
     def _between(self, users: Mapping[str, Sequence[str]]) -> set[str]:
         """Give kept addresses through which the order of two deletes passes."""
         above = _closure(self.deleting, users)
@@ -197,20 +227,20 @@ class _Build:
     def _goes(self, user: str, between: set[str]) -> Sequence[Task]:
         if user in between:
             return (self.gates[user],)
-        return self.deleting.get(user, ())
+        return [task.stand for task in self.deleting.get(user, ())]
 
     def _place(self, task: Task, users: Iterable[str], between: set[str]) -> None:
         if not task.early:
-            self.barrier.then(task, needed=False)
+            self.barrier.then(task.stand, needed=False)
         for user in users:
             if user == task.address:
                 continue
             for other in self._goes(user, between):
-                other.then(task)
+                other.then(task.stand)
             final = self.main.get(user)
             # A user that stays must first let go of the object, unless it is itself waiting for the replacement.
             if final is not None and (not task.early or user not in self.downstream):
-                final.then(task)
+                final.then(task.stand)
 
     def _create_after(self, address: str, task: Task) -> None:
         node, final = task.node, self.main.get(address)
@@ -239,9 +269,9 @@ class _Build:
             if not task.early:
                 task.early = True
                 for index, (other, _needed) in enumerate(self.barrier.next):
-                    if other is task:
+                    if other is task.stand:
                         del self.barrier.next[index]
-                        task.waiting -= 1
+                        other.waiting -= 1
                         break
             task.then(final)
 
@@ -249,7 +279,7 @@ class _Build:
 
     def finish(self) -> StepGraph:
         """Check that the order has an end, and give it."""
-        tasks = [*self.main.values(), *self.decides.values(), *self.gates.values(), self.barrier]
+        tasks = [*self.main.values(), *self.decides.values(), *self.gates.values(), *self.carried, self.barrier]
         for found in self.deleting.values():
             tasks.extend(found)
         waiting = {task: task.waiting for task in tasks}
@@ -270,6 +300,19 @@ class _Build:
             )
             raise DependencyCycleError(msg)
         return StepGraph(tasks, self.main, self.decides, self.barrier)
+
+
+def _retained(task: Task) -> bool:
+    if task.superseded or task.node is None:
+        return task.record is not None and bool(task.record.options.get("retain_on_delete"))
+    return task.node.retain
+
+
+def _beside(task: Task) -> str:
+    """Give the uid of the object with which a task's goes, or ""."""
+    if task.superseded or task.node is None:
+        return beside(task.record) if task.record is not None else ""
+    return task.node.beside
 
 
 def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:

@@ -110,14 +110,18 @@ class Scope:
         collection: What they are gathered in.
         prefix: What addresses begin with: "" or ``net/``.
         inherited: The options that children take over, or None.
+        former: What addresses here began with before, by the aliases of components.
     """
 
-    __slots__ = ("collection", "inherited", "prefix")
+    __slots__ = ("collection", "former", "inherited", "prefix")
 
-    def __init__(self, collection: Collection, prefix: str = "", inherited: Any = None) -> None:
+    def __init__(
+        self, collection: Collection, prefix: str = "", inherited: Any = None, former: tuple[str, ...] = ()
+    ) -> None:
         self.collection = collection
         self.prefix = prefix
         self.inherited = inherited
+        self.former = former
 
 
 current: ContextVar[Scope | None] = ContextVar("iaclib_scope", default=None)

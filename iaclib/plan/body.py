@@ -3,7 +3,8 @@
 What is written of each kind of value stands in a table, and a test compares
 the tables with the classes, so that a new field can't be forgotten. Facts of
 types, and the functions of handlers, are no part of it: those are found again
-by the type's name. What is read is not trusted.
+by the type's name; nor is what was read of objects to be imported, whose
+records the plan has. What is read is not trusted.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Planned(Protocol):
     _superseded: tuple[Record, ...]
     _freed: tuple[tuple[str, str], ...]
     _gone: tuple[Record, ...]
+    _moves: Mapping[str, str]
     _destroy: bool
+    _partial: bool
 
     @property
     def digest(self) -> str:
@@ -61,7 +64,7 @@ class _Field(NamedTuple):
     default: Any
 
 
-#: Of a node; beside address, declaration, record, inputs and provider, which are written by hand.
+#: Of a node; beside address, declaration, records, inputs and provider, which are written by hand.
 NODE: Final[Mapping[str, _Field]] = {
     "action": _Field(Action, Action.SAME),
     "delete_first": _Field(flag, False),
@@ -71,6 +74,9 @@ NODE: Final[Mapping[str, _Field]] = {
     "rewrite": _Field(flag, False),
     "dependencies": _Field(texts, ()),
     "generation": _Field(count, 1),
+    "beside": _Field(text, ""),
+    "moved": _Field(text, ""),
+    "adopt": _Field(flag, False),
 }
 #: Of a verdict.
 VERDICT: Final[Mapping[str, _Field]] = {
@@ -170,6 +176,7 @@ class _Writing:
             "serial": plan.serial,
             "digest": plan.digest,
             "destroy": plan._destroy,
+            "partial": plan._partial,
             "raised": desired.raised,
             "resources": [self._declared(declared) for declared in resources.values()],
             "components": {address: str(location) for address, location in desired.components.items()},
@@ -180,6 +187,7 @@ class _Writing:
             "superseded": [self._record(record, record.address) for record in plan._superseded],
             "gone": [self._record(record, record.address) for record in plan._gone],
             "freed": [list(pair) for pair in plan._freed],
+            "moves": dict(plan._moves),
             "facts": self._facts(facts),
         }
         body["expressions"] = self.expressions
@@ -211,10 +219,14 @@ class _Writing:
         data: dict[str, Any] = {"address": node.address, **_write(node, NODE)}
         if node.declared is not None:
             data["declared"] = True
+        if node.program is not None:
+            data["program"] = True
         if node.inputs is not (node.declared.inputs if node.declared is not None else None):
             data["inputs"] = self.writer.value(node.inputs)
         if node.record is not None:
             data["record"] = self._record(node.record, node.address)
+        if node.forgets is not None:
+            data["forgets"] = self._record(node.forgets, node.address)
         if node.provider is not None:
             data["provider"] = self._provider(node.provider)
         if node.verdict is not SAME:
@@ -297,7 +309,9 @@ class _Reading:
             "superseded": [self._record(data, data["a"]) for data in rows(body["superseded"])],
             "freed": [(text(creates), text(deletes)) for creates, deletes in rows(body["freed"])],
             "gone": [self._record(data, data["a"]) for data in rows(body["gone"])],
+            "moves": {new: text(old) for new, old in mapping(body["moves"]).items()},
             "destroy": flag(body["destroy"]),
+            "partial": flag(body["partial"]),
             "digest": text(body["digest"]),
         }
 
@@ -347,6 +361,10 @@ class _Reading:
         node = Node(address, declared, record, inputs, provider, ())
         for name, value in _read(data, NODE).items():
             setattr(node, name, value)
+        if flag(data.get("program", False)):
+            node.program = desired.resources[address]
+        if "forgets" in data:
+            node.forgets = self._record(data["forgets"], address)
         if "verdict" in data:
             node.verdict = Verdict(**_read(data["verdict"], VERDICT))
         return node
@@ -380,12 +398,23 @@ class _Reading:
 
 #: What of each class is written or made again; compared with the classes by a test.
 KNOWN: Final[Mapping[type, frozenset[str]]] = {
-    Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict"}),
+    Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict", "program", "forgets"}),
     Verdict: frozenset(VERDICT),
-    Facts: frozenset({"lineage", "providers", "default_tags", "observed", "normalise", "identity"}),
+    Facts: frozenset({"lineage", "providers", "default_tags", "observed", "imports", "normalise", "identity"}),
     Desired: frozenset({"ref", "resources", "outputs", "components", "raised"}),
     Declared: frozenset(
-        {"address", "type", "inputs", "parent", "depends_on", "options"}
+        {
+            "address",
+            "type",
+            "inputs",
+            "parent",
+            "depends_on",
+            "options",
+            "replace_with",
+            "deleted_with",
+            "former",
+            "trigger",
+        }
         | {"location", "defined_by", "has_expr", "has_secret", "cls", "facts", "provider"}
     ),
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from iaclib.provider.handler import Live
 from iaclib.schema.facts import TypeFacts
 from iaclib.state.record import ProviderRecord, Record
 
@@ -29,6 +30,8 @@ class Facts:
             objects whose inputs are their identity; else None.
         observed: address -> its record as a refresh saw it, None if it is
             gone; None altogether without a refresh.
+        imports: address -> what a read showed of the object that its
+            ``import_id`` names, None if there is none.
     """
 
     lineage: str = ""
@@ -37,6 +40,7 @@ class Facts:
     normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     observed: Mapping[str, Record | None] | None = None
+    imports: Mapping[str, Live | None] | None = None
 
 
 @attrs.frozen
@@ -45,23 +49,39 @@ class PlanOptions:
 
     Args:
         destroy: Delete all that is recorded, whatever is declared.
-        replace: Addresses to replace whatever their inputs are.
+        replace: Addresses to replace whatever their inputs are; a component's
+            means all in it, here and below.
+        targets: Operate on these alone; empty for all.
+        exclude: Leave these as they are.
+        dependents: Whether what stands on the targets is a target too.
+        adopt: Whether creates that find their object existing take it over.
+        session: Whether the old half of a replacement waits for dependents
+            that are not operated on.
     """
 
     destroy: bool = False
     replace: frozenset[str] = frozenset()
+    targets: frozenset[str] = frozenset()
+    exclude: frozenset[str] = frozenset()
+    dependents: bool = False
+    adopt: bool = False
+    session: bool = False
 
 
 class View:
     """The parts of a type's facts that matter to a plan, ready for use."""
 
-    __slots__ = ("facts", "fills", "generated", "loose", "replaces", "secret", "stable", "unordered")
+    __slots__ = (
+        "facts", "fills", "generated", "loose", "replaces", "secret", "secrets", "stable", "unordered", "write_only",
+    )  # fmt: skip
 
     def __init__(self, facts: TypeFacts) -> None:
         properties = facts.properties
         self.facts = facts
         self.generated = tuple(name for name, one in properties.items() if one.generated)
         self.secret = tuple(name for name, one in properties.items() if one.secret and not one.computed)
+        self.secrets = frozenset(name for name, one in properties.items() if one.secret)  # computed ones too
+        self.write_only = frozenset(name for name, one in properties.items() if one.write_only)
         self.fills = bool(self.generated or self.secret)  # whether inputs have to be looked at
         self.stable = frozenset(name for name, one in properties.items() if one.stable)
         self.unordered = frozenset(name for name, one in properties.items() if one.unordered)

@@ -30,7 +30,7 @@ class Graph:
         desired: The same.
         order: All addresses, dependencies first; otherwise as declared.
         dependencies: address -> sorted addresses that it needs directly, by a
-            property or by ``depends_on``.
+            property or by an option.
 
     Raises:
         DependencyCycleError: Resources need each other in a circle.
@@ -46,7 +46,7 @@ class Graph:
         self.dependencies: dict[str, tuple[str, ...]] = {}
         ordered = True
         for address, declared in resources.items():
-            if not declared.has_expr and not declared.depends_on:
+            if not declared.has_expr and not declared.linked:
                 self.dependencies[address] = _NONE
                 continue
             needs = _needs(declared)
@@ -75,9 +75,10 @@ class Graph:
 
 
 def _needs(declared: Declared) -> set[str]:
-    needs = set(declared.depends_on)
-    if declared.has_expr:
-        needs.update(need for need, _field in refs(declared.inputs))
+    needs = {*declared.depends_on, *declared.follows}
+    for value in (declared.inputs, declared.trigger):
+        if value is not None:
+            needs.update(need for need, _field in refs(value))
     return needs
 
 

@@ -10,6 +10,7 @@ from iaclib.plan.verdict import SAME, Verdict
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared
+    from iaclib.declare.options import Options
     from iaclib.state.record import ProviderRecord, Record
 
 
@@ -33,11 +34,17 @@ class Node:
         dependencies: Sorted addresses that it needs directly.
         generation: Of the object that is there afterwards.
         verdict: What comparing the inputs came to.
+        program: For what is destroyed: its declaration, if the program is at hand.
+        beside: The uid of the object with which the recorded one goes, so
+            that its own delete is not called; or "".
+        moved: The address at which it is recorded so far, or "".
+        forgets: For an import: the object that was recorded so far and stays in the cloud.
+        adopt: Whether a create that finds the object existing takes it over.
     """
 
     __slots__ = (
-        "action", "address", "declared", "delete_first", "dependencies", "forced", "generation", "inputs", "maybe",
-        "provider", "reason", "record", "rewrite", "verdict",
+        "action", "address", "adopt", "beside", "declared", "delete_first", "dependencies", "forced", "forgets",
+        "generation", "inputs", "maybe", "moved", "program", "provider", "reason", "record", "rewrite", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +70,11 @@ class Node:
         self.rewrite = False
         self.generation = 1
         self.verdict: Verdict = SAME
+        self.program: Declared | None = None
+        self.beside = ""
+        self.moved = ""
+        self.forgets: Record | None = None
+        self.adopt = False
 
     @property
     def type(self) -> str:
@@ -72,11 +84,31 @@ class Node:
         return self.record.type if self.record is not None else ""
 
     @property
+    def alike(self) -> bool:
+        """Whether declaration and record are of one type; an alias says so of a type that was renamed."""
+        if self.declared is None or self.record is None:
+            return False
+        return self.record.type == self.declared.type or bool(self.moved) or self.address in self.declared.former
+
+    @property
+    def options(self) -> Options | None:
+        """The options in the program, which count as long as there are any (rule 29)."""
+        declared = self.declared or self.program
+        return declared.options if declared is not None else None
+
+    @property
     def protected(self) -> bool:
-        """Whether it is protected: as declared, or as recorded for what is gone from the program."""
-        if self.declared is not None:
-            return bool(self.declared.options.protect)
+        """Whether it is protected."""
+        if self.options is not None:
+            return bool(self.options.protect)
         return self.record is not None and bool(self.record.options.get("protect"))
+
+    @property
+    def retain(self) -> bool:
+        """Whether its object is left in the cloud when it is removed or replaced."""
+        if self.options is not None:
+            return bool(self.options.retain_on_delete)
+        return self.record is not None and bool(self.record.options.get("retain_on_delete"))
 
     def explain(self, reason: str) -> None:
         """Add to the reason."""

@@ -22,6 +22,7 @@ from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
 from iaclib.plan.facts import Facts, view
 from iaclib.plan.node import Node
+from iaclib.plan.recorded import outdated, trigger_of, triggered
 from iaclib.plan.resolve import Lookup, Naming, check_resolved, final_inputs
 from iaclib.plan.verdict import evaluate, kept_key, unique_keys
 
@@ -50,7 +51,9 @@ class Plan:
         freed: Sequence[tuple[str, str]] = (),
         holders: Mapping[tuple[Any, ...], str] | None = None,
         gone: Sequence[Record] = (),
+        moves: Mapping[str, str] | None = None,
         destroy: bool = False,
+        partial: bool = False,
         digest: str = "",
         saved: SavedPlan | None = None,
     ) -> None:
@@ -67,7 +70,9 @@ class Plan:
         self._freed = tuple(freed)
         self._holders = holders or {}
         self._gone = tuple(gone)
+        self._moves = moves or {}
         self._destroy = destroy
+        self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
         self._digest = digest
         self._saved = saved  # the file that it was loaded from
@@ -95,6 +100,7 @@ class Plan:
             urn = self._desired.ref.urn
             self._changes = (
                 *(change_of(node, urn) for node in self._nodes.values()),
+                *(forgotten_change(node, urn) for node in self._nodes.values() if node.forgets is not None),
                 *(superseded_change(record, urn) for record in self._superseded),
             )
         return self._changes
@@ -119,6 +125,8 @@ class Plan:
         for node in self._nodes.values():
             if node.action is not Action.SAME:
                 counted[node.action.value] = counted.get(node.action.value, 0) + 1
+            if node.forgets is not None:
+                counted["forget"] = counted.get("forget", 0) + 1
         if self._superseded:
             counted["delete"] = counted.get("delete", 0) + len(self._superseded)
         return {action.value: counted[action.value] for action in Action if action.value in counted}
@@ -156,7 +164,8 @@ class Plan:
                 fields = (
                     node.address, node.type, node.action.value, node.inputs, node.delete_first, node.maybe, node.forced,
                     node.rewrite, node.dependencies, node.generation, node.provider and node.provider.identity,
-                    node.record and (node.record.uid, node.record.id),
+                    node.record and (node.record.uid, node.record.id), node.beside, node.moved, node.adopt,
+                    node.forgets and node.forgets.id,
                 )  # fmt: skip
                 hasher.update(orjson.dumps(_digestible(fields, keyed), option=orjson.OPT_SORT_KEYS))
             rest = ([record.uid for record in self._superseded], self.outputs)
@@ -222,8 +231,14 @@ class Plan:
         plan._desired, plan._nodes, plan._facts, plan._holders = desired, nodes, facts, holders
         return plan
 
-    def inputs_of(self, node: Node, lookup: Lookup) -> Mapping[str, Any]:
+    def inputs_of(self, node: Node, lookup: Lookup, *, creating: bool = False) -> Mapping[str, Any]:
         """Resolve a node's inputs with what is known by now, as the planner did.
+
+        Args:
+            node: What was planned.
+            lookup: Gives a field of a resource as far as it is known.
+            creating: Whether a new object will have these inputs; otherwise
+                they are for the object that there is.
 
         Raises:
             InvalidPropertyError: A reference came to what its field doesn't take.
@@ -235,36 +250,68 @@ class Plan:
         declared = node.declared
         if declared is None:
             return node.inputs
-        inputs = resolved_inputs(node, lookup, self._facts, self._desired.ref.name)
+        inputs = resolved_inputs(node, lookup, self._facts, self._desired.ref.name, fresh=creating)
         check_resolved(declared, inputs)
-        if node.action in {Action.CREATE, Action.REPLACE} and unknown_in(node.inputs):
+        if creating and (node.maybe or unknown_in(node.inputs)):
             self._check_keys(node, inputs)
         return inputs
 
-    def verdict_of(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
-        """Say what inputs known by now make of a node: "same", "update" or "replace"."""
+    def verdict_of(
+        self,
+        node: Node,
+        record: Record,
+        inputs: Mapping[str, Any],
+        lookup: Lookup | None = None,
+        uid_of: Callable[[str], str | None] = lambda _address: None,
+    ) -> str:
+        """Say what is known by now makes of a node: "same", "update", "replace" or "unknown".
+
+        Args:
+            node: What was planned.
+            record: The record as it is now.
+            inputs: As ``inputs_of`` gives them.
+            lookup: Gives a field of a resource, for the replacement trigger.
+            uid_of: Gives the uid of the object at an address, to see whether
+                what the node follows was replaced.
+        """
         declared = node.declared
-        if declared is None or record.type != declared.type:
+        if declared is None or not node.alike:
             return node.action.value
-        verdict = evaluate(record, inputs, view(declared.facts), self._facts, declared.options.ignore_changes)
+        if declared.linked:
+            trigger = triggered(record, trigger_of(declared, lookup)) if lookup is not None else False
+            if trigger or outdated(declared, record, uid_of) or self._newly_followed(node, record, uid_of):
+                return "replace"
+            if trigger is None:
+                return "unknown"
+        verdict = evaluate(record, inputs, view(declared.facts), self._facts, declared.options)
         return "unknown" if verdict.maybe else verdict.action.value
+
+    def _newly_followed(self, node: Node, record: Record, uid_of: Callable[[str], str | None]) -> bool:
+        """Tell whether something that it didn't follow before this plan was replaced by it."""
+        declared = node.declared
+        noted = {*(record.options.get("replace_with") or ()), *(record.options.get("deleted_with") or ())[:1]}
+        for name in declared.follows if declared is not None else ():
+            other = self._nodes.get(name)
+            if name not in noted and other is not None and other.record is not None:
+                now = uid_of(name)
+                if now is not None and now != other.record.uid:
+                    return True
+        return False
 
     def _check_keys(self, node: Node, inputs: Mapping[str, Any]) -> None:
         declared, record = node.declared, node.record
         if declared is None:
             return
         seen = view(declared.facts)
-        if node.action is Action.REPLACE and record is not None and record.type == declared.type:
-            if not node.forced and evaluate(record, inputs, seen, self._facts).action is not Action.REPLACE:
-                return  # the replacement dissolved
-            if not node.delete_first and declared.options.delete_before_replace is None:
-                kept = kept_key(record, inputs, seen, self._facts)
-                if kept is not None:
-                    msg = (
-                        f"{node.address}: {' and '.join(kept) or 'its identity'} turned out to keep its value, so old "
-                        "and new can't coexist, expected a new value as planned; set delete_before_replace=True"
-                    )
-                    raise PlanDeviationError(msg, address=node.address)
+        coexist = node.action is Action.REPLACE and node.alike and not node.delete_first
+        if coexist and record is not None and declared.options.delete_before_replace is None:
+            kept = kept_key(record, inputs, seen, self._facts)
+            if kept is not None:
+                msg = (
+                    f"{node.address}: {' and '.join(kept) or 'its identity'} turned out to keep its value, so old "
+                    "and new can't coexist, expected a new value as planned; set delete_before_replace=True"
+                )
+                raise PlanDeviationError(msg, address=node.address)
         freed = {holder for address, holder in self._freed if address == node.address}
         for key in unique_keys(declared.type, node.provider, inputs, seen, self._facts):
             holder = self._holders.get(key)
@@ -272,23 +319,27 @@ class Plan:
                 raise PlanError(held_message(node.address, holder, key), address=node.address, holder=holder)
 
 
-def resolved_inputs(node: Node, lookup: Lookup, facts: Facts, stack: str) -> Mapping[str, Any]:
-    """Give a node's final inputs; for a replacement, with fresh generated names."""
+def resolved_inputs(
+    node: Node, lookup: Lookup, facts: Facts, stack: str, *, fresh: bool | None = None
+) -> Mapping[str, Any]:
+    """Give a node's final inputs.
+
+    Args:
+        node: What is planned.
+        lookup: Gives a field of a resource as far as it is known.
+        facts: For default tags and names.
+        stack: The stack's name.
+        fresh: Whether generated names are new ones; None for what is planned:
+            new ones for a new object.
+    """
     declared, record = node.declared, node.record
     if declared is None:
         return node.inputs
-    own = record if record is not None and record.type == declared.type else None
+    own = record if node.alike else None
     naming = Naming(stack, facts.lineage, node.generation, facts.default_tags.get(node.address))
-    fresh = node.action is Action.REPLACE or own is None or not own.id
-    if node.action is Action.REPLACE and not node.forced and own is not None and view(declared.facts).generated:
-        # Only a replacement that comes true gets a new name.
-        kept = final_inputs(declared, lookup, own, naming)
-        if (
-            evaluate(own, kept, view(declared.facts), facts, declared.options.ignore_changes).action
-            is not Action.REPLACE
-        ):
-            return kept
-    return final_inputs(declared, lookup, own, naming, fresh=fresh)
+    if fresh is None:
+        fresh = node.action is Action.REPLACE
+    return final_inputs(declared, lookup, own, naming, fresh=fresh or own is None or not own.id)
 
 
 def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
@@ -328,11 +379,28 @@ def change_of(node: Node, urn: Callable[[str], str]) -> Change:
         node.type,
         action,
         node.reason,
-        () if action is Action.SAME else _properties(node, before, after),
+        () if action in {Action.SAME, Action.MOVE} else _properties(node, before, after),
         before,
         after,
         node.delete_first and action is Action.REPLACE,
         node.maybe,
+    )
+
+
+def forgotten_change(node: Node, urn: Callable[[str], str]) -> Change:
+    """Make the change of the object that an import leaves in the cloud."""
+    record = node.forgets
+    if record is None:
+        msg = f"{node!r} forgets nothing"
+        raise AssertionError(msg)
+    return Change(
+        record.address,
+        urn(record.address),
+        record.type,
+        Action.FORGET,
+        f"{record.id} stays in the cloud, another object takes its place",
+        (),
+        record.inputs,
     )
 
 
@@ -351,7 +419,7 @@ def _properties(node: Node, before: Mapping[str, Any] | None, after: Mapping[str
     differing = {*verdict.changed, *verdict.unknown}
     found: list[Property] = []
     for name in [*new, *(name for name in old if name not in new)]:
-        whole = node.action not in {Action.UPDATE, Action.REPLACE} or node.record is None
+        whole = node.action not in {Action.UPDATE, Action.REPLACE, Action.IMPORT} or node.record is None
         if not whole and name not in differing and not (node.forced and not same_value(old.get(name), new.get(name))):
             continue
         unordered = seen is not None and name in seen.unordered

@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import orjson
 
-from iaclib.declare.options import DEFAULT, Options, Timeouts
+from iaclib.declare.options import DEFAULT, Hooks, Options, Timeouts
 from iaclib.model.values import plain
-from iaclib.plan.writing import Writer, flag, text, texts
+from iaclib.plan.writing import AbsentFunction, Writer, flag, function_parts, text, texts
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared, Desired
     from iaclib.plan.writing import Reader
 
-#: Options that come as addresses or providers in ``Declared`` itself.
-ELSEWHERE: Final = frozenset({"depends_on", "provider"})
+#: Options that come as addresses, values or providers in ``Declared`` itself.
+ELSEWHERE: Final = frozenset(
+    {"depends_on", "provider", "replace_with", "deleted_with", "replacement_trigger", "aliases"}
+)
 
 
 def _optional_flag(value: Any) -> bool | None:
@@ -36,7 +38,31 @@ def _timeouts(value: Any) -> Timeouts:
     return Timeouts(create, update, delete)
 
 
-#: How each other option is read; all are written as their type says.
+def _write_hooks(value: Any) -> list[dict[str, list[str]]]:
+    return [
+        {
+            one.name: function_parts(hook)
+            for one in attrs.fields(Hooks)
+            if (hook := getattr(hooks, one.name)) is not None
+        }
+        for hooks in value
+    ]
+
+
+def _hooks(value: Any) -> tuple[Hooks, ...]:
+    return tuple(Hooks(**{name: AbsentFunction(*texts(parts)) for name, parts in hooks.items()}) for hooks in value)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else text(value)
+
+
+#: How those are written that are no JSON by themselves.
+_WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "timeouts": lambda value: list(attrs.astuple(value)),
+    "hooks": _write_hooks,
+}
+#: How each other option is read.
 READ_OPTION: Final[Mapping[str, Callable[[Any], Any]]] = {
     "protect": _optional_flag,
     "ignore_changes": texts,
@@ -44,6 +70,11 @@ READ_OPTION: Final[Mapping[str, Callable[[Any], Any]]] = {
     "secret_outputs": texts,
     "timeouts": _timeouts,
     "on_delete": dict,
+    "retain_on_delete": _optional_flag,
+    "replace_on_changes": texts,
+    "import_id": _text,
+    "adopt": _optional_flag,
+    "hooks": _hooks,
 }
 
 
@@ -55,11 +86,8 @@ def write_options(options: Options, writer: Writer) -> dict[str, Any]:
     for name in READ_OPTION:
         value = getattr(options, name)
         if value != getattr(DEFAULT, name):
-            found[name] = (
-                list(attrs.astuple(value))
-                if isinstance(value, Timeouts)
-                else writer.value(plain(value, f"option {name}"))
-            )
+            as_json = _WRITE[name](value) if name in _WRITE else plain(value, f"option {name}")
+            found[name] = writer.value(as_json)
     return found
 
 
@@ -79,6 +107,14 @@ def write_declared(declared: Declared, writer: Writer) -> dict[str, Any]:
         said["parent"] = declared.parent
     if declared.depends_on:
         said["depends_on"] = list(declared.depends_on)
+    if declared.replace_with:
+        said["replace_with"] = list(declared.replace_with)
+    if declared.deleted_with:
+        said["deleted_with"] = declared.deleted_with
+    if declared.former:
+        said["former"] = list(declared.former)
+    if declared.trigger is not None:
+        said["trigger"] = writer.value(declared.trigger)
     if options := write_options(declared.options, writer):
         said["options"] = options
     return said
@@ -91,6 +127,10 @@ def read_declared(data: Mapping[str, Any], declared: Declared, reader: Reader) -
     declared.inputs = reader.value(data.get("inputs", {}))
     declared.parent = text(data.get("parent", ""))
     declared.depends_on = texts(data.get("depends_on", []))
+    declared.replace_with = texts(data.get("replace_with", []))
+    declared.deleted_with = text(data.get("deleted_with", ""))
+    declared.former = texts(data.get("former", []))
+    declared.trigger = reader.value(data.get("trigger"))
     declared.options = read_options(data.get("options", {}), reader)
 
 

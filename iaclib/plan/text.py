@@ -109,6 +109,8 @@ def _words(change: Change) -> str:
         return f"{'may ' if change.maybe else ''}replace: {order}"
     if change.action in {Action.DELETE, Action.FORGET} and change.reason:
         return f"{change.action.value}: {change.reason}"
+    if change.action is Action.IMPORT:
+        return "import, then update" if change.properties else "import"
     return f"may {change.action.value}" if change.maybe else change.action.value
 
 

@@ -6,19 +6,22 @@ resource; knows nothing of others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from iaclib.declare.options import DEFAULT
 from iaclib.plan.changes import Action
 from iaclib.plan.compare import canonical, drifted, may_equal, project, same, same_kinds, unknown_in
+from iaclib.plan.diff import differences
 from iaclib.plan.facts import Facts, View
-from iaclib.plan.resolve import keep_recorded
+from iaclib.plan.paths import covers, keep_recorded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iaclib.declare.options import Options
     from iaclib.state.record import ProviderRecord, Record
 
 
@@ -42,13 +45,18 @@ class Verdict:
     forcing: tuple[str, ...] = ()
     rewrite: bool = False
 
+    @property
+    def quiet(self) -> bool:
+        """Whether no call is needed."""
+        return self.action is Action.SAME
+
 
 SAME = Verdict(Action.SAME)
 _REWRITE = Verdict(Action.SAME, rewrite=True)
 
 
 def evaluate(
-    record: Record, inputs: Mapping[str, Any], view: View, facts: Facts, ignore: Sequence[str] = ()
+    record: Record, inputs: Mapping[str, Any], view: View, facts: Facts, options: Options = DEFAULT
 ) -> Verdict:
     """Compare desired inputs with what is recorded and what was observed.
 
@@ -57,19 +65,45 @@ def evaluate(
         inputs: Desired, as ``final_inputs`` gives them.
         view: Of the type's facts.
         facts: For the handler's way to normalise.
-        ignore: Paths whose drift doesn't count.
+        options: Of the declaration: drift in ``ignore_changes`` doesn't
+            count, a change in ``replace_on_changes`` makes the object a new one.
     """
     repair = record.status == "failed"
     if record.observed is None and not repair and inputs == record.inputs and _same_kinds(inputs, record.inputs, view):
         return SAME
-    changed, unknown = _compare(record, inputs, view, facts, ignore)
-    forcing = tuple(name for name in (*changed, *unknown) if name in view.replaces)
-    certain = any(name in view.replaces for name in changed)
+    changed, unknown = _compare(record, inputs, view, facts, options.ignore_changes)
+    replaces: Collection[str] = view.replaces
+    if options.replace_on_changes:
+        replaces = {*replaces, *_by_option(record, inputs, view, changed, unknown, options.replace_on_changes)}
+    forcing = tuple(name for name in (*changed, *unknown) if name in replaces)
+    certain = any(name in replaces for name in changed)
     if forcing:
         return Verdict(Action.REPLACE, not certain, changed, unknown, forcing)
     if changed or unknown or repair:
         return Verdict(Action.UPDATE, not changed and not repair, changed, unknown)
     return _REWRITE
+
+
+def _by_option(
+    record: Record,
+    inputs: Mapping[str, Any],
+    view: View,
+    changed: Sequence[str],
+    unknown: Sequence[str],
+    paths: Sequence[str],
+) -> set[str]:
+    """Name the fields in which a change at one of the paths is found, or possible."""
+    found = {name for name in unknown if covers(paths, (name,))}
+    for name in changed:
+        if not covers(paths, (name,)):
+            continue
+        loose, wanted, was = name in view.unordered, inputs.get(name), record.inputs.get(name)
+        if record.observed is not None and name in record.observed:
+            was = project(record.observed[name], wanted, unordered=loose)
+        differ = differences(was, wanted, unordered=loose)
+        if not differ or any(covers(paths, (name, *path)) for path, _, _ in differ):
+            found.add(name)
+    return found
 
 
 def _same_kinds(inputs: Mapping[str, Any], recorded: Mapping[str, Any], view: View) -> bool:

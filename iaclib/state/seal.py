@@ -236,6 +236,8 @@ def _record(record: Record, kind: type, replace: Callable[[Any], Any]) -> Record
         changes["baseline"] = replace(record.baseline)
     if record.observed and _holds(record.observed, kind):
         changes["observed"] = replace(record.observed)
+    if record.options and _holds(record.options, kind):
+        changes["options"] = replace(record.options)
     return attrs.evolve(record, **changes) if changes else record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from iaclib.declare.options import DEFAULT
 from iaclib.errors import DependencyCycleError
 from iaclib.execute.steps import Kind, build_steps
 from iaclib.plan.changes import Action
@@ -13,6 +14,8 @@ from iaclib.state.record import Record, Snapshot
 
 class _Declared:
     """As much of a declaration as the order looks at."""
+
+    options = DEFAULT
 
 
 def record(address, *needs, uid="", **more):

@@ -14,7 +14,7 @@ from iaclib.declare.collect import collect
 from iaclib.plan.facts import Facts, PlanOptions
 from iaclib.plan.graph import Graph
 from iaclib.plan.planner import make_plan
-from iaclib.plan.resolve import recorded_options
+from iaclib.plan.recorded import recorded_options
 from iaclib.state.record import Record, Snapshot
 
 

@@ -14,7 +14,14 @@ def desired(**needs):
     return SimpleNamespace(
         resources={
             name: SimpleNamespace(
-                has_expr=False, depends_on=tuple(others), inputs={}, location=f"shop.py:{number}", address=name
+                has_expr=False,
+                linked=True,
+                depends_on=tuple(others),
+                follows=(),
+                trigger=None,
+                inputs={},
+                location=f"shop.py:{number}",
+                address=name,
             )
             for number, (name, others) in enumerate(needs.items(), 1)
         }

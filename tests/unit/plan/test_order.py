@@ -165,7 +165,7 @@ def test_unknown_key_that_turns_out_kept_is_a_deviation(kit):
     made = kit.plan(build("2", "2"), snapshot)
     assert kit.actions(made)["x"] == "replace"
     with pytest.raises(PlanDeviationError, match="x: name turned out to keep"):
-        made.inputs_of(made._nodes["x"], lambda _address, _field: "ok")
+        made.inputs_of(made._nodes["x"], lambda _address, _field: "ok", creating=True)
 
 
 def test_unknown_key_that_turns_out_held_is_refused_before_the_create(kit):
@@ -173,7 +173,7 @@ def test_unknown_key_that_turns_out_held_is_refused_before_the_create(kit):
     snapshot = kit.applied(kit.plan(lambda _: kit.Named("old", name="n")))
     made = kit.plan(lambda _: kit.Named("new", name=kit.Net("net").state), snapshot)
     with pytest.raises(PlanError, match=r"new: .*of old"):
-        made.inputs_of(made._nodes["new"], lambda _address, _field: "n")
+        made.inputs_of(made._nodes["new"], lambda _address, _field: "n", creating=True)
 
 
 def test_unknown_input_that_turns_out_equal_does_nothing(kit):
@@ -194,5 +194,7 @@ def test_unknown_input_that_turns_out_equal_does_nothing(kit):
     assert same == record.inputs
     assert made.verdict_of(node, record, same) == "same"
     other = made.inputs_of(node, lambda _address, _field: "other")
+    assert made.verdict_of(node, record, other) == "replace"
+    other = made.inputs_of(node, lambda _address, _field: "other", creating=True)
     assert other["name"] != record.inputs["name"]
     assert made.verdict_of(node, record, other) == "replace"

@@ -11,7 +11,7 @@ from iaclib.model.values import UNKNOWN, Secret
 from iaclib.plan.compare import drifted, may_equal, project, same, same_kinds
 from iaclib.plan.diff import differences
 from iaclib.plan.names import generated_name
-from iaclib.plan.resolve import parse_path
+from iaclib.plan.paths import parse_path
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.text("ab.[]'", max_size=3)
 VALUES = st.recursive(

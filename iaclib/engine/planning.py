@@ -1,0 +1,122 @@
+"""From a program and its state to a plan: gathers what the planner has to be told, then plans.
+
+Calls handlers only to read what ``import_id`` names; writes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.engine.gather import gather
+from iaclib.model.bulk import collector_paused
+from iaclib.plan.graph import Graph
+from iaclib.plan.moves import find_moves, moved
+from iaclib.plan.planner import make_plan
+from iaclib.plan.targets import EVERYTHING, Selection, select
+from iaclib.state.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.declare.desired import Declared, Desired
+    from iaclib.engine.observer import Observer
+    from iaclib.engine.running import Operation
+    from iaclib.engine.settings import Settings
+    from iaclib.plan.facts import Facts, PlanOptions
+    from iaclib.plan.plan import Plan
+    from iaclib.state.record import Snapshot
+
+
+class Planning:
+    """One planning: a program, its state, and what was asked for.
+
+    Args:
+        settings: The engine's.
+        observer: Reads from clouds.
+        desired: What is declared.
+        snapshot: What is recorded.
+        options: What was asked for.
+        op: The operation whose lease, threads and limits are used, if any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        observer: Observer,
+        desired: Desired,
+        snapshot: Snapshot,
+        options: PlanOptions,
+        op: Operation | None = None,
+    ) -> None:
+        self.settings = settings
+        self.observer = observer
+        self.desired = desired
+        self.options = options
+        self.op = op
+        self.recorded = snapshot
+        self.graph = Graph(desired)
+        self.pairs = {} if options.destroy else find_moves(desired, snapshot)
+        self.snapshot = moved(snapshot, self.pairs)
+        self.selection: Selection = select(self.graph, self.snapshot, options, self.pairs)
+
+    def chosen(self) -> list[Record]:
+        """Give the records that the plan is about, to be read from the cloud."""
+        everything = [*self.recorded.records.values(), *self.recorded.superseded]
+        if self.selection is EVERYTHING:
+            return [record for record in everything if record.id]
+        now = {old: new for new, old in self.pairs.items()}
+        return [
+            record for record in everything if record.id and now.get(record.address, record.address) in self.selection
+        ]
+
+    def plan(self, lineage: str, observed: Mapping[str, Record | None] | None = None) -> Plan:
+        """Make the plan.
+
+        Args:
+            lineage: The stack's lineage, drawn before for a new one.
+            observed: What a refresh saw, by address.
+
+        Raises:
+            ApplyFailed: Something to be imported could not be read.
+        """
+        with collector_paused():
+            facts = gather(
+                self.desired, self.snapshot, lineage, self.settings.access, observed, selection=self.selection
+            )
+        facts = self._imports(facts)
+        with collector_paused():
+            return make_plan(self.graph, self.recorded, facts, self.options)
+
+    def _imports(self, facts: Facts) -> Facts:
+        wanted = {
+            address: declared.options.import_id
+            for address, declared in self.desired.resources.items()
+            if declared.options.import_id is not None and address in self.selection and not self.options.destroy
+        }
+        records = self.snapshot.records
+        missing = {
+            address: known
+            for address, known in wanted.items()
+            if address not in records or records[address].id != known
+        }
+        if not missing:
+            return facts
+        stubs = [
+            stub_of(self.desired.resources[address], known, facts.providers.get(address))
+            for address, known in missing.items()
+        ]
+        return attrs.evolve(facts, imports=self.observer.shown(self.desired.ref, stubs, self.op))
+
+
+def stub_of(declared: Declared, known: str, provider: Any) -> Record:
+    """Give as much of a record as a read of an object needs."""
+    return Record(
+        declared.address,
+        declared.type,
+        known,
+        provider=provider,
+        version=declared.facts.version,
+        defined_by=declared.defined_by,
+    )

@@ -1,0 +1,59 @@
+"""Which objects go with another that is deleted: rule 8's ``deleted_with``.
+
+Told by uid: an object goes with the one that it was created beside, not with
+whatever is at that address later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from iaclib.plan.changes import Action
+from iaclib.plan.recorded import beside
+
+if TYPE_CHECKING:
+    from iaclib.plan.node import Node
+    from iaclib.state.record import Record
+
+
+def go_along(nodes: Mapping[str, Node], superseded: Sequence[Record]) -> None:
+    """Note in each node whose object goes with another, with which one.
+
+    Args:
+        nodes: The plan's; changed in place.
+        superseded: Old halves that this plan deletes.
+    """
+    going = {
+        node.record.uid: node
+        for node in nodes.values()
+        if node.record is not None and node.record.id and not node.retain and node.action in _GOES
+    }
+    left_over = {record.uid for record in superseded if not record.options.get("retain_on_delete")}
+    for node in going.values():
+        uid = _beside(node, nodes)
+        above = going.get(uid)
+        # With what only may be replaced goes only what follows it in that.
+        if uid in left_over or (
+            above is not None and above is not node and not (above.maybe and node.declared is None)
+        ):
+            node.beside = uid
+            if node.action is Action.DELETE:
+                node.explain("it goes with what it was declared deleted_with")
+
+
+_GOES = frozenset({Action.DELETE, Action.REPLACE})
+
+
+def _beside(node: Node, nodes: Mapping[str, Node]) -> str:
+    """Give the uid of what takes a node's object along; declared options count (rule 29)."""
+    if node.record is None:
+        return ""
+    uid = beside(node.record)
+    declared = node.declared
+    if declared is None:
+        return uid
+    other = nodes.get(declared.deleted_with) if declared.deleted_with else None
+    if other is None or other.record is None:
+        return ""
+    return uid or other.record.uid

@@ -1,0 +1,86 @@
+"""An object that exists, as a record of a declaration: rule 32's ``import_id``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import PlanError
+from iaclib.model.values import Secret, reveal
+from iaclib.plan.compare import project, unknown_in
+from iaclib.plan.facts import Facts, view
+from iaclib.state.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from iaclib.declare.desired import Declared
+    from iaclib.plan.node import Node
+    from iaclib.provider.handler import Live
+
+
+def imported(node: Node, declared: Declared, known: str, facts: Facts, holder: str) -> Record:
+    """Give the record of an object that is taken over.
+
+    Args:
+        node: With the inputs that are wanted.
+        declared: The declaration.
+        known: Its physical id.
+        facts: With what was read of it.
+        holder: The address at which the id is recorded already, or "".
+
+    Raises:
+        PlanError: It is recorded elsewhere, or does not exist.
+    """
+    if holder:
+        msg = (
+            f"{node.address}: {known} is recorded at {holder} already, expected an object that is not managed here; "
+            f"say Options(aliases=({holder!r},)) instead of import_id, in {declared.location}"
+        )
+        raise PlanError(msg, address=node.address, holder=holder)
+    live = (facts.imports or {}).get(node.address)
+    if live is None:
+        msg = (
+            f"{node.address}: {known} does not exist, expected a {declared.type} to import; "
+            f"correct import_id in {declared.location}"
+        )
+        raise PlanError(msg, address=node.address)
+    return record_of(node.address, declared, live, node.inputs, node.generation, provider=node.provider)
+
+
+def record_of(
+    address: str, declared: Declared, live: Live, wanted: Mapping[str, Any], generation: int, **more: Any
+) -> Record:
+    """Record what a read showed of an object, reduced to what is declared of it.
+
+    What the cloud shows beyond that counts as output, as after a create. A
+    declared field that can't be read counts as different.
+    """
+    seen = view(declared.facts)
+    shown: dict[str, Any] = {}
+    outputs: dict[str, Any] = {name: _guard(name, value, seen.secrets) for name, value in live.outputs.items()}
+    for name, value in (live.inputs or {}).items():
+        if value is None:
+            continue
+        if name in wanted and name not in seen.write_only:
+            like = wanted[name]
+            reduced = value if unknown_in(like) else project(value, like, unordered=name in seen.unordered)
+            shown[name] = Secret(reveal(reduced)) if isinstance(like, Secret) else _guard(name, reduced, seen.secrets)
+        elif name not in seen.write_only:
+            outputs.setdefault(name, _guard(name, value, seen.secrets))
+    return Record(
+        address,
+        declared.type,
+        live.id,
+        inputs=shown,
+        baseline=dict(shown),
+        outputs=outputs,
+        generation=generation,
+        version=declared.facts.version,
+        defined_by=declared.defined_by,
+        parent=declared.parent,
+        **more,
+    )
+
+
+def _guard(name: str, value: Any, secrets: frozenset[str]) -> Any:
+    return Secret(reveal(value)) if name in secrets and not isinstance(value, Secret) else value
