@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 _START = 30  # seconds until the server has to answer
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many scenarios were run, each of them one by one and side by side."""
+    ran = [
+        report.nodeid.rpartition("-")[0]
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, ())
+        if report.when == "call" and "test_scenarios.py::test_scenario[" in report.nodeid
+    ]
+    if ran:
+        terminalreporter.write_line(f"{len(set(ran))} scenarios from data files, {len(ran)} runs")
+
+
 def free_port() -> int:
     """Give a port of loopback that nobody listens on."""
     with socket.socket() as probe:

@@ -176,7 +176,6 @@ class Executor:
         self.fatal: BaseException | None = None
         self._halted = False  # nothing new is started, whatever continue_on_error says
         self._ready: deque[Task] = deque(task for task in graph.tasks if not task.waiting)
-        self._left = len(graph.tasks)
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []
@@ -208,7 +207,8 @@ class Executor:
         if self.stop.lost is not None:
             raise self.stop.lost
         self._skip_rest()
-        return Result(self.steps, self.errors, unfinished=self._left > 0 or self.stop.level > 1, fatal=self.fatal)
+        left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
+        return Result(self.steps, self.errors, unfinished=left or self.stop.level > 1, fatal=self.fatal)
 
     def counts(self) -> dict[str, int]:
         """Count completed steps by action."""
@@ -324,7 +324,6 @@ class Executor:
         todo = [(task, ok)]
         while todo:
             task, ok = todo.pop()
-            self._left -= 1
             self._finished.add(task)
             if ok and task.kind is not Kind.DELETE and task.address:
                 self.work.settled(task)

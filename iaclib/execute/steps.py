@@ -91,11 +91,9 @@ def build_steps(
         superseded: Left over from earlier runs, to be deleted.
         freed: (address to create, address to delete first): they share a unique key.
     """
-    build = _Build(nodes, snapshot, superseded)
+    build = _Build(nodes, snapshot, superseded, freed)
     build.creates_and_updates()
     build.deletes()
-    for creates, deletes in freed:
-        build.free(creates, deletes)
     return build.finish()
 
 
@@ -104,16 +102,24 @@ def _acts(node: Node) -> bool:
 
 
 class _Build:
-    def __init__(self, nodes: Mapping[str, Node], snapshot: Snapshot, superseded: Sequence[Record]) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        snapshot: Snapshot,
+        superseded: Sequence[Record],
+        freed: Iterable[tuple[str, str]],
+    ) -> None:
         self.nodes = nodes
         self.records = snapshot.records
         self.superseded = superseded
+        self.freed = tuple(freed)
         self.main: dict[str, Task] = {}
         self.decides: dict[str, Task] = {}
         self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
         self.gates: dict[str, Task] = {}
         self.barrier = Task(Kind.GATE, "")
-        self.downstream: set[str] = set()
+        self.downstream: set[str] = set()  # what may have to wait for an early delete
+        self.unsure: dict[Task, list[Task]] = {}  # early delete -> downstream ones that are to let go of its object
         self.carried: list[Task] = []  # what stands for objects that go with another
 
     # ------------------------------------------------------------------------------------- creates and updates
@@ -121,11 +127,12 @@ class _Build:
     def creates_and_updates(self) -> None:
         """Place each create and update after what it depends on (rule 1)."""
         gone = ("delete", "forget")
+        waits = {creates for creates, _ in self.freed}
         for address, node in self.nodes.items():
             if node.action.value in gone:
                 continue
             upstream = [task for name in node.dependencies if (task := self.main.get(name)) is not None]
-            if node.delete_first or any(name in self.downstream for name in node.dependencies):
+            if node.delete_first or address in waits or any(name in self.downstream for name in node.dependencies):
                 self.downstream.add(address)
             if not _acts(node):
                 if not upstream:
@@ -149,7 +156,7 @@ class _Build:
             action = node.action.value
             if action in ("delete", "forget") or (action == "replace" and record.id):
                 task = Task(Kind.DELETE, address, node, record)
-                task.early = action == "replace" and node.delete_first
+                task.early = node.delete_first
                 self.deleting.setdefault(address, []).append(task)
         for record in self.superseded:
             task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
@@ -173,6 +180,9 @@ class _Build:
             for task in tasks:
                 if task.early:
                     self._create_after(address, task)
+        for creates, deletes in self.freed:
+            self._free(creates, deletes)
+        self._let_go()
 
     def _users(self) -> dict[str, list[str]]:
         """Give, for each address, the addresses whose recorded objects depend on it."""
@@ -238,9 +248,21 @@ class _Build:
             for other in self._goes(user, between):
                 other.then(task.stand)
             final = self.main.get(user)
+            if final is None:
+                continue
             # A user that stays must first let go of the object, unless it is itself waiting for the replacement.
-            if final is not None and (not task.early or user not in self.downstream):
+            if not task.early or user not in self.downstream:
                 final.then(task.stand)
+            elif not self.nodes[user].delete_first and task.address not in self.nodes[user].dependencies:
+                self.unsure.setdefault(task, []).append(final)
+
+    def _let_go(self) -> None:
+        """Let users go first that wait for some early delete, but not for that of what they are to let go of."""
+        for task, finals in self.unsure.items():
+            after = _after(task.stand)
+            for final in finals:
+                if final not in after:
+                    final.then(task.stand)
 
     def _create_after(self, address: str, task: Task) -> None:
         node, final = task.node, self.main.get(address)
@@ -260,20 +282,12 @@ class _Build:
                 if above is not None:
                     above.then(first)
 
-    def free(self, creates: str, deletes: str) -> None:
+    def _free(self, creates: str, deletes: str) -> None:
         """Delete one object before another is created that has its unique key (rule 2a)."""
         final = self.main.get(creates)
         for task in self.deleting.get(deletes, ()):
-            if final is None or task.superseded:
-                continue
-            if not task.early:
-                task.early = True
-                for index, (other, _needed) in enumerate(self.barrier.next):
-                    if other is task.stand:
-                        del self.barrier.next[index]
-                        other.waiting -= 1
-                        break
-            task.then(final)
+            if final is not None and not task.superseded:
+                task.then(final)
 
     # -------------------------------------------------------------------------------------------------- finish
 
@@ -323,4 +337,16 @@ def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
             if name not in seen:
                 seen.add(name)
                 todo.append(name)
+    return seen
+
+
+def _after(start: Task) -> set[Task]:
+    """Give all tasks that wait for one, directly or not."""
+    seen: set[Task] = set()
+    todo = [start]
+    while todo:
+        for task, _needed in todo.pop().next:
+            if task not in seen:
+                seen.add(task)
+                todo.append(task)
     return seen

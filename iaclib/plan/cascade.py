@@ -1,8 +1,8 @@
 """What must be deleted before something else is: rule 6's cascade.
 
 An object that goes before its successor comes takes along those recorded
-dependents that are replaced in the same run: their old halves go even earlier.
-A worklist, so that long chains cost no stack.
+dependents, also through others that stay, that are replaced in the same run:
+their old halves go even earlier. A worklist, so that long chains cost no stack.
 """
 
 from __future__ import annotations
@@ -34,22 +34,29 @@ class Cascade:
         Raises:
             PlanError: A member insists on ``delete_before_replace=False``.
         """
-        queue = deque(
-            node for node in self.nodes.values() if node.delete_first and node.action in {Action.REPLACE, Action.DELETE}
+        queue = deque(  # (whose users to look at, what they stand on for that)
+            (node, node)
+            for node in self.nodes.values()
+            if node.delete_first and node.action in {Action.REPLACE, Action.DELETE}
         )
         if not queue:
             return
         users = self._users()
+        passed: set[str] = set()
         while queue:
-            root = queue.popleft()
-            for node in users.get(root.address, ()):
-                if self._join(node, root):
-                    queue.append(node)
+            through, root = queue.popleft()
+            for node in users.get(through.address, ()):
+                if node.action is Action.REPLACE:
+                    if self._join(node, root):
+                        queue.append((node, node))
+                elif node.address not in passed:  # what stays passes the order on
+                    passed.add(node.address)
+                    queue.append((node, root))
 
     def _users(self) -> dict[str, list[Node]]:
         users: dict[str, list[Node]] = {}
         for node in self.nodes.values():
-            if node.action is Action.REPLACE and node.record is not None:
+            if node.record is not None:
                 for need in node.record.dependencies:
                     users.setdefault(need, []).append(node)
         return users

@@ -179,6 +179,7 @@ def test_a_freed_key_is_deleted_before_it_is_created_again():
     records = [record("old")]
     nodes = [node("new", "create"), node("old", "delete", rec=records[0])]
     assert order(nodes, records) == ["Cnew", "Dold"]
+    nodes[1].delete_first = True
     assert order(nodes, records, freed=(("new", "old"),)) == ["Dold", "Cnew"]
 
 
@@ -193,22 +194,27 @@ def test_a_failed_user_keeps_what_it_still_uses():
     assert order(nodes, records, fail={"main k"}) == ["Uk", "Dz"]
 
 
+def test_users_of_a_freed_object_let_go_of_it_or_go_before_it():
+    """One that can let go does so first, one that moves on to the new object can't, one that is removed goes early."""
+    records = [record("old"), record("user", "old"), record("gone", "old")]
+    old = node("old", "delete", rec=records[0], delete_first=True)
+    gone = node("gone", "delete", rec=records[2])
+    freed = (("new", "old"),)
+    lets_go = [node("new", "create"), node("user", "update", rec=records[1]), old, gone]
+    assert order(lets_go, records, freed=freed) == ["Uuser", "Dgone", "Dold", "Cnew"]
+    moves_on = [node("new", "create"), node("user", "update", "new", rec=records[1]), old, gone]
+    assert order(moves_on, records, freed=freed) == ["Dgone", "Dold", "Cnew", "Uuser"]
+
+
 def test_a_circle_that_no_order_can_open_is_named():
-    """Freed keys can ask for the impossible."""
-    records = [record("old"), record("new2", "old")]
+    """A plan in which what stands on a delete-first object is replaced create-first is refused."""
+    records = [record("a"), record("b", "a")]
     nodes = [
-        node("new", "create", "new2"),
-        node("new2", "update", rec=records[1]),
-        node("old", "delete", rec=records[0]),
-    ]
-    assert order(nodes, records, freed=(("new", "old"),))  # new2 lets go first
-    nodes = [
-        node("new", "create"),
-        node("new2", "update", "new", rec=records[1]),
-        node("old", "delete", rec=records[0]),
+        node("a", "replace", rec=records[0], delete_first=True),
+        node("b", "replace", "a", rec=records[1]),
     ]
     with pytest.raises(DependencyCycleError, match="no beginning"):
-        order(nodes, records, freed=(("new", "old"),))
+        order(nodes, records)
 
 
 def test_ten_thousand_in_a_row_need_no_recursion():

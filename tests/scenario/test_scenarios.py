@@ -1,0 +1,30 @@
+"""Runs the scenarios in this folder's data files, one by one and side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenario import World
+from scenario_file import read_scenarios
+
+SCENARIOS = read_scenarios(Path(__file__).parent)
+
+
+@pytest.mark.parametrize("parallelism", [0, 8], ids=["one by one", "parallel"])
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.id for scenario in SCENARIOS])
+def test_scenario(scenario, parallelism):
+    """It goes as the file says; one that is known to go wrong must do so."""
+    world = World(parallelism)
+    with world.engine:
+        if not scenario.known_wrong:
+            world.run(scenario)
+            return
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever goes wrong
+            world.run(scenario)
+
+
+def test_every_rule_of_the_engine_has_a_scenario():
+    """All but those of saved plans (15) and policies (36), which are about more than calls and records."""
+    assert {rule for scenario in SCENARIOS for rule in scenario.rules} >= set(range(1, 37)) - {15, 36}
