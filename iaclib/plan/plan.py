@@ -16,7 +16,7 @@ import orjson
 
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
-from iaclib.model.values import MASK, UNKNOWN, Secret
+from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret
 from iaclib.plan.changes import Action, Change, Property
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
@@ -356,15 +356,16 @@ def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
 
 
 def observed_inputs(record: Record, node: Node) -> Mapping[str, Any]:
-    """Give recorded inputs, overlaid with what drifted."""
-    if record.observed is None:
+    """Give recorded inputs, overlaid with what drifted; what was secret stays so."""
+    observed = record.observed
+    if observed is None:
         return record.inputs
     unordered = view(node.declared.facts).unordered if node.declared is not None else frozenset()
-    names = drifted(record.inputs, record.baseline, record.observed, unordered)
-    inputs = {
-        **record.inputs,
-        **{name: project(record.observed[name], record.inputs[name], unordered=name in unordered) for name in names},
-    }
+    inputs = dict(record.inputs)
+    for name in drifted(record.inputs, record.baseline, observed, unordered):
+        was = record.inputs[name]
+        now = project(observed[name], was, unordered=name in unordered)
+        inputs[name] = Secret(now) if now is not None and (has_secret(was) or has_secret(observed[name])) else now
     return {name: value for name, value in inputs.items() if value is not None}
 
 

@@ -16,6 +16,7 @@ from iaclib.model.values import Secret
 from iaclib.plan import body, file, program
 from iaclib.plan.facts import Facts
 from iaclib.plan.plan import Plan
+from iaclib.plan.writing import Writer
 from iaclib.state.record import ProviderRecord, Record
 from iaclib.state.seal import Sealer
 
@@ -39,6 +40,8 @@ def everything(kit):
         kit.Net("vanished", size=1)
         kit.Net("half", size=1)
         kit.Net("stays", data=[1])
+        kit.Net("was", data=[kit.iac.Secret("s")])
+        kit.Net("kept", opts=kit.iac.Options(retain_on_delete=True))
 
     def new(_stack):
         net = kit.Net("net", cidr="11", tags={"z": "1", "a": "3"}, opts=kit.iac.Options(delete_before_replace=True))
@@ -53,6 +56,19 @@ def everything(kit):
         kit.Net("drifts", size=1, opts=kit.iac.Options(timeouts=kit.iac.Timeouts(create=5), depends_on=[net]))
         kit.Net("vanished", size=1)
         kit.Net("half", size=1)
+        kit.Net("is", data=[kit.iac.Secret("s"), 2], opts=kit.iac.Options(aliases=["was"]))
+        kit.Net(
+            "follows",
+            opts=kit.iac.Options(
+                replace_with=[net],
+                deleted_with=net,
+                replacement_trigger={"at": net.state},
+                retain_on_delete=False,
+                replace_on_changes=["data"],
+                adopt=True,
+                hooks=kit.iac.Hooks(before_create=print, after_delete=lambda event: None),
+            ),
+        )
         kit.Net("stays", data=[1], opts=kit.iac.Options(on_delete={"force": kit.iac.Secret("word")}))
         fresh = kit.Net("fresh", data=kit.iac.output({"id": net.id, "all": [kit.iac.secret("s"), True]}))
         _stack.export(url=f"x://{net.id}", secret=kit.iac.secret("key"), known=[1, {"a": None}], state=fresh.state)
@@ -86,18 +102,29 @@ def test_loaded_plan_is_the_plan_that_was_saved(everything, tmp_path):
     """Text, changes, counts, outputs, digest: all that a person or a program reads is equal."""
     loaded = saved(everything, tmp_path)
     assert str(loaded) == str(everything)
-    assert {change.action.value for change in loaded.changes} == {"create", "update", "replace", "delete", "same"}
+    assert {change.action.value for change in loaded.changes} == {
+        "create",
+        "update",
+        "replace",
+        "delete",
+        "same",
+        "forget",
+    }
     assert (loaded.counts, loaded.digest, loaded.lineage, loaded.serial, loaded.ref, bool(loaded)) == (
         everything.counts, everything.digest, everything.lineage, everything.serial, everything.ref, True,
     )  # fmt: skip
     assert loaded.rewrites == everything.rewrites
     for address in everything._nodes:
         one, two = everything.change(address), loaded.change(address)
-        if address not in {"named", "fresh"}:  # with secrets, which stay sealed for now
+        if address not in {"named", "fresh", "is"}:  # with secrets, which stay sealed for now
             assert one == two
     assert loaded.outputs["known"] == [1, {"a": None}]
     assert "'new'" not in repr(loaded.change("named"))
     assert "$iac:odd" in loaded.change("gone").before["data"]
+
+
+def written(value):
+    return Writer(lambda _subject, secret: secret.reveal(), list).value(value)
 
 
 def test_opened_plan_is_equal_in_every_part(everything, tmp_path):
@@ -109,6 +136,7 @@ def test_opened_plan_is_equal_in_every_part(everything, tmp_path):
     assert opened.outputs == everything.outputs
     assert opened._superseded == everything._superseded
     assert opened._gone == everything._gone
+    assert opened._moves == everything._moves == {"is": "was"}
     assert opened._freed == everything._freed
     assert opened._observed == everything._observed
     assert opened._facts.providers == everything._facts.providers
@@ -120,7 +148,12 @@ def test_opened_plan_is_equal_in_every_part(everything, tmp_path):
             if name != "declared":
                 assert getattr(found, name) == getattr(node, name), f"{address}.{name}"
         if node.declared is not None:
-            assert found.declared.options == attrs.evolve(node.declared.options, depends_on=())  # now as addresses
+            bare = {"depends_on": (), "replace_with": (), "deleted_with": None, "aliases": (), "hooks": ()}
+            assert attrs.evolve(found.declared.options, hooks=()) == attrs.evolve(node.declared.options, **bare)
+            assert len(found.declared.options.hooks) == len(node.declared.options.hooks)
+            assert written(found.declared.trigger) == written(node.declared.trigger)
+            for name in ("replace_with", "deleted_with", "former"):
+                assert getattr(found.declared, name) == getattr(node.declared, name), f"{address}.{name}"
             for name in ("type", "parent", "depends_on", "facts", "cls", "has_expr", "has_secret"):
                 assert getattr(found.declared, name) == getattr(node.declared, name), f"{address}.{name}"
             assert str(found.declared.location) == str(node.declared.location)
