@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import DeclarationError
+from iaclib.errors import DeclarationError, UnknownProviderError
 from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
@@ -56,8 +56,15 @@ def gather(
             provider = declared.provider or access.instance(record)
             if provider.default_tags:
                 tags[address] = provider.default_tags
+    retyped = frozenset(
+        address
+        for address, declared in desired.resources.items()
+        if declared.former and address in selection and _renamed(snapshot.records.get(address), declared, access)
+    )
     known: set[tuple[str, int]] = set()
     for held in (*snapshot.records.values(), *snapshot.superseded):
+        if held.address in retyped:
+            continue
         at = (held.type, id(held.provider))
         if at not in known and held.address in selection:
             known.add(at)
@@ -89,7 +96,26 @@ def gather(
         normalise=normalise if normalisers else None,
         identity=identity if identities else None,
         observed=observed,
+        retyped=retyped,
     )
+
+
+def _renamed(record: Record | None, declared: Declared, access: Access) -> bool:
+    """Tell whether what an alias leads to is of the declared type under the name that it had before.
+
+    So it is if nobody serves the old name any more, or classes with the same
+    handler declare both. A provider tells its types apart by their names.
+    """
+    if record is None or record.type == declared.type:
+        return False
+    mine, other = own_handler(declared.type), own_handler(record.type)
+    if mine is not None and other is not None:
+        return type(mine) is type(other)
+    try:
+        access.of_record(record)
+    except UnknownProviderError:
+        return True
+    return False
 
 
 def provider_of(declared: Declared, access: Access) -> ProviderRecord | None:

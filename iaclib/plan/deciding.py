@@ -87,7 +87,8 @@ class Decider:
         if record is None:
             self._plan_create(node, declared)
             return node
-        if record.version != declared.facts.version and record.type == declared.type:
+        node.retyped = address in self.facts.retyped
+        if record.version != declared.facts.version and node.alike:
             node.record = record = upgraded(record, declared)
         node.generation = record.generation
         if not record.id or record.status == "awaiting_create":

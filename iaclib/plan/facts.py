@@ -32,6 +32,8 @@ class Facts:
             gone; None altogether without a refresh.
         imports: address -> what a read showed of the object that its
             ``import_id`` names, None if there is none.
+        retyped: Addresses at which an alias meets a record whose type only
+            has another name now.
     """
 
     lineage: str = ""
@@ -41,6 +43,7 @@ class Facts:
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
+    retyped: frozenset[str] = frozenset()
 
 
 @attrs.frozen

@@ -38,13 +38,14 @@ class Node:
         beside: The uid of the object with which the recorded one goes, so
             that its own delete is not called; or "".
         moved: The address at which it is recorded so far, or "".
+        retyped: Its type has another name now; it is the same object.
         forgets: For an import: the object that was recorded so far and stays in the cloud.
         adopt: Whether a create that finds the object existing takes it over.
     """
 
     __slots__ = (
         "action", "address", "adopt", "beside", "declared", "delete_first", "dependencies", "forced", "forgets",
-        "generation", "inputs", "maybe", "moved", "program", "provider", "reason", "record", "rewrite", "verdict",
+        "generation", "inputs", "maybe", "moved", "program", "provider", "reason", "record", "retyped", "rewrite", "verdict",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +76,7 @@ class Node:
         self.moved = ""
         self.forgets: Record | None = None
         self.adopt = False
+        self.retyped = False
 
     @property
     def type(self) -> str:
@@ -85,10 +87,10 @@ class Node:
 
     @property
     def alike(self) -> bool:
-        """Whether declaration and record are of one type; an alias says so of a type that was renamed."""
+        """Whether declaration and record are of one type, or of one that was only renamed."""
         if self.declared is None or self.record is None:
             return False
-        return self.record.type == self.declared.type or bool(self.moved) or self.address in self.declared.former
+        return self.record.type == self.declared.type or self.retyped
 
     @property
     def options(self) -> Options | None:
