@@ -3,8 +3,8 @@
 What is written of each kind of value stands in a table, and a test compares
 the tables with the classes, so that a new field can't be forgotten. Facts of
 types, and the functions of handlers, are no part of it: those are found again
-by the type's name; nor is what was read of objects to be imported, whose
-records the plan has. What is read is not trusted.
+by the type's name; nor is what only planning asks for, such as what was read of
+objects to be imported. What is read is not trusted.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ NODE: Final[Mapping[str, _Field]] = {
     "beside": _Field(text, ""),
     "moved": _Field(text, ""),
     "adopt": _Field(flag, False),
+    "retyped": _Field(flag, False),
 }
 #: Of a verdict.
 VERDICT: Final[Mapping[str, _Field]] = {
@@ -400,7 +401,9 @@ class _Reading:
 KNOWN: Final[Mapping[type, frozenset[str]]] = {
     Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict", "program", "forgets"}),
     Verdict: frozenset(VERDICT),
-    Facts: frozenset({"lineage", "providers", "default_tags", "observed", "imports", "normalise", "identity"}),
+    Facts: frozenset(
+        {"lineage", "providers", "default_tags", "observed", "imports", "retyped", "normalise", "identity"}
+    ),
     Desired: frozenset({"ref", "resources", "outputs", "components", "raised"}),
     Declared: frozenset(
         {

@@ -482,6 +482,66 @@ def test_account_of_what_is_deleted_counts(world):
     world.refused(StalePlanError, "made for accounted 1 here, and this engine reaches accounted 2 here")
 
 
+# ----------------------------------------------------------------------------------------------- hooks, triggers, moves
+
+
+def noting(cloud):
+    def note(event):
+        cloud.calls.append(f"H {event.address}")
+
+    return note
+
+
+def test_hooks_are_brought_by_the_program(world):
+    """Of what is created, and of what is destroyed; what is only recorded anew calls none."""
+    note = noting(world.cloud)
+    program = lambda: Thing("a", opts=iac.Options(hooks=[iac.Hooks(after_create=note, before_delete=note)]))
+    world.plan(program)
+    world.refused(PlanError, r"needs functions of its program: .*noting.<locals>.note \(for a\)")
+    assert world.apply(program) == ["C a", "H a"]
+    world.plan(program)
+    assert world.apply() == []
+    world.plan(program, destroy=True)
+    world.refused(PlanError, r"needs functions of its program: .* \(for a\)")
+    assert world.apply(program) == ["H a", "D a"]
+
+
+def test_triggers_may_need_the_program(world):
+    """What is computed for a trigger is a function of the program, too."""
+
+    def program(size):
+        def build():
+            first = Thing("a", size=size)
+            Thing("b", opts=iac.Options(replacement_trigger=first.out.map(twice)))
+
+        return build
+
+    world.plan(program(1))
+    world.refused(PlanError, r"twice \(for b\)")
+    world.apply(program(1))
+    world.plan(program(2))
+    assert world.apply(program(2)) == ["U a", "C b", "D b"]
+
+
+def test_plan_of_targets_touches_no_other_provider(world):
+    """Only what the plan does is asked for its account."""
+    program = lambda: [Thing("a", size=1), Box("box")]
+    world.providers = (Accounted(),)
+    world.plan(program, targets=["a"])
+    Accounted.accounts = {"default": "2"}
+    world.providers = (Accounted(),)
+    assert world.apply() == ["C a"]
+
+
+def test_moved_secret_is_opened_where_it_is_now(world):
+    """A record under its old address and inputs under the new one are of one subject."""
+    world.now(lambda: Thing("a", password="hunter2", size=1))
+    planned = world.plan(lambda: Thing("b", password="hunter2", size=2, opts=iac.Options(aliases=["a"])))
+    assert str(Plan.load(world.path)) == str(planned)
+    assert world.apply() == ["U b"]
+    assert world.snapshot().records["b"].inputs == {"password": Secret("hunter2"), "size": 2}
+
+
 # ------------------------------------------------------------------------------------------------------------- the rest
 
 
