@@ -14,7 +14,7 @@ from iaclib.model.addresses import near
 from iaclib.model.outputs import ref_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from iaclib.model.scope import Collection
 
@@ -78,13 +78,24 @@ def _of_block(stack: Stack) -> Desired:
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
     desired = Desired(collection.ref, dict(resources), dict(collection.outputs), dict(collection.components))
+    link(resources.values(), collection)
+    _check_refs(desired.outputs, str(collection.ref), collection)
+    return desired
+
+
+def link(declarations: Iterable[Declared], collection: Collection) -> None:
+    """Turn what declarations say of each other into addresses.
+
+    Raises:
+        DeclarationError: One names something that is not declared.
+    """
     members: dict[str, list[str]] | None = None
-    for declared in resources.values():
+    for declared in declarations:
         if declared.has_expr:
             _check_refs(declared.inputs, declared.address, collection)
         options = declared.options
         if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
-            members = members if members is not None else _members(resources)
+            members = members if members is not None else _members(collection.resources)
             _follow(declared, collection, members)
         waits = list(options.depends_on)
         if collection.waits:
@@ -94,10 +105,8 @@ def _finish(collection: Collection) -> Desired:
                 parent = parent.rpartition("/")[0]
         if waits:
             if members is None:
-                members = _members(resources)
+                members = _members(collection.resources)
             declared.depends_on = _targets(waits, declared, collection, members, "depends_on")
-    _check_refs(desired.outputs, str(collection.ref), collection)
-    return desired
 
 
 def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:
@@ -126,8 +135,12 @@ def _targets(
     found: dict[str, None] = {}
     for item in waits:
         own = item.__dict__
+        if own.get("_iac_recorded") and own["_iac_ref"] == collection.ref:  # a session's view of what is recorded
+            found[own["_iac_address"]] = None
+            continue
         address = own["_iac"].address if isinstance(item, Resource) else own["_iac_address"]
-        if own["_iac_ref"] != collection.ref or address not in collection.locations:
+        known = address in collection.resources or address in collection.components
+        if own["_iac_ref"] != collection.ref or not known:
             msg = f"{declared.address}: {option} names {own['_iac_ref']}:{address}, expected something declared in this stack; drop it, in {declared.location}"
             raise DeclarationError(msg)
         found.update(dict.fromkeys([address] if isinstance(item, Resource) else members.get(address, ())))
@@ -140,8 +153,7 @@ def _targets(
 def _check_refs(value: Any, where: str, collection: Collection) -> None:
     """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one."""
     for node in ref_nodes(value):
-        declared = collection.resources.get(node.address)
-        if declared is None:
+        if node.address not in collection.resources and not (collection.known and collection.known(node.address, "id")):
             hint = near(node.address, collection.resources)
             msg = f"{where}: uses {node.describe()}, which this stack does not declare (an output of an earlier collect?), expected a declared resource{f' ({hint})' if hint else ''}; declare it in build()"
             raise DeclarationError(msg)

@@ -26,7 +26,6 @@ from iaclib.execute.handlers import Access
 from iaclib.execute.stopping import Stop
 from iaclib.model.addresses import StackRef
 from iaclib.model.bulk import collector_paused
-from iaclib.model.values import has_secret
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.plan import Plan
 from iaclib.provider.registry import load_named
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from iaclib.declare.stack import Stack
     from iaclib.engine.drift import Drift
     from iaclib.engine.running import Operation
+    from iaclib.engine.session import Session
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
@@ -249,10 +249,6 @@ class Engine(Awaitable, Stewarding):
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
         op.ledger.state.lineage = plan.lineage
-        if any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
-            map(has_secret, plan._desired.outputs.values())
-        ):
-            op.vault.check()
         if plan._observed:
             self._observer.write(op, plan._observed)
         return op.apply(plan, continue_on_error=continue_on_error)
@@ -293,6 +289,18 @@ class Engine(Awaitable, Stewarding):
             ):
                 desired = collect(ref)
             return self._apply(op, desired, options, refresh=False, continue_on_error=continue_on_error)
+
+    def session(self, ref: str | StackRef | Stack, *, prune: bool = False) -> Session:
+        """Work on a stack step by step, with plain values in between; use it in a ``with`` block.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            prune: Whether to delete at a clean exit what was not touched.
+        """
+        from iaclib.engine.session import Session
+
+        where = _ref(ref)
+        return Session(where, self._operation(where, "session", signals=False), self._settings, self._observer, prune)
 
     # --------------------------------------------------------------------------------------------------- the cloud
 
@@ -380,14 +388,14 @@ class Engine(Awaitable, Stewarding):
         return _ref(ref)
 
     @contextmanager
-    def _operation(self, ref: StackRef, name: str) -> Iterator[Operation]:
+    def _operation(self, ref: StackRef, name: str, *, signals: bool = True) -> Iterator[Operation]:
         stop = Stop()
         with self._lock:
             self._running.append(stop)
         try:
             from iaclib.engine.running import operation  # all that only changing needs
 
-            with operation(self._settings, ref, name, stop) as op:
+            with operation(self._settings, ref, name, stop, signals=signals) as op:
                 yield op
         finally:
             with self._lock:
@@ -395,14 +403,20 @@ class Engine(Awaitable, Stewarding):
 
 
 def _options(
-    *, targets: Iterable[str], exclude: Iterable[str], replace: Iterable[str] = (), **flags: bool
+    *,
+    targets: Iterable[str],
+    exclude: Iterable[str],
+    dependents: bool,
+    replace: Iterable[str] = (),
+    destroy: bool = False,
+    adopt: bool = False,
 ) -> PlanOptions:
     """Gather what was asked for; a text where several addresses are expected is one."""
 
     def names(given: Iterable[str]) -> frozenset[str]:
         return frozenset((given,) if isinstance(given, str) else given)
 
-    return PlanOptions(targets=names(targets), exclude=names(exclude), replace=names(replace), **flags)
+    return PlanOptions(destroy, names(replace), names(targets), names(exclude), dependents, adopt)
 
 
 def _ref(ref: Any) -> StackRef:

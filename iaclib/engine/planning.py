@@ -18,7 +18,7 @@ from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.engine.observer import Observer
@@ -39,6 +39,7 @@ class Planning:
         snapshot: What is recorded.
         options: What was asked for.
         op: The operation whose lease, threads and limits are used, if any.
+        known: Addresses beyond those declared that may be needed.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Planning:
         snapshot: Snapshot,
         options: PlanOptions,
         op: Operation | None = None,
+        known: Container[str] = (),
     ) -> None:
         self.settings = settings
         self.observer = observer
@@ -56,7 +58,7 @@ class Planning:
         self.options = options
         self.op = op
         self.recorded = snapshot
-        self.graph = Graph(desired)
+        self.graph = Graph(desired, known)
         self.pairs = {} if options.destroy else find_moves(desired, snapshot)
         self.snapshot = moved(snapshot, self.pairs)
         self.selection: Selection = select(self.graph, self.snapshot, options, self.pairs)

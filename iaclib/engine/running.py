@@ -6,7 +6,7 @@ what to do in between.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -29,7 +29,7 @@ from iaclib.execute.steps import build_steps
 from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
-from iaclib.model.values import has_unknown
+from iaclib.model.values import has_secret, has_unknown
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
@@ -119,16 +119,24 @@ class Operation:
             self.steps.extend(recovery.steps)
 
     def apply(self, plan: Plan, *, continue_on_error: bool) -> Run:
-        """Carry out a plan that was made from this state.
+        """Carry out a plan that was made from this state, and end with it.
 
         Raises:
             ApplyFailed: A step failed.
             ApplyCancelled: A stop was asked for and something was left undone.
         """
+        result, resolver = self.carry_out(plan, continue_on_error=continue_on_error)
+        complete = not result.errors and not result.unfinished
+        return self.end(result, "", resolver, self._exports(plan, resolver, complete=complete))
+
+    def carry_out(self, plan: Plan, *, continue_on_error: bool = False) -> tuple[Result, PlanResolver]:
+        """Carry out a plan that was made from this state; give what was done."""
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        graph = build_steps(plan._nodes, self.ledger.state.freeze(), plan._superseded, plan._freed)
+        if _secretive(plan):
+            self.vault.check()
+        graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
             resolver,
@@ -162,9 +170,7 @@ class Operation:
             raise
         self.steps.extend(result.steps)
         resolver.pending.clear()
-        return self.end(
-            result, "", resolver, self._exports(plan, resolver, complete=not result.errors and not result.unfinished)
-        )
+        return result, resolver
 
     def move(self, pairs: Mapping[str, str]) -> None:
         """Give records other addresses (new -> old)."""
@@ -195,7 +201,29 @@ class Operation:
     ) -> Run:
         """Write how it ended and report it, as a Run or as the error that carries it."""
         result = result or Result([], [])
-        cancelled = self.stop.level > 0 and result.unfinished
+        run = self.conclude(result, resolver, more)
+        if result.fatal is not None:
+            raise result.fatal
+        if self._cancelled(result):
+            left = sum(1 for step in self.steps if step.skipped)
+            what = why or f"{left} more steps"
+            msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
+            raise ApplyCancelled(msg, run=run)
+        if result.errors:
+            failed = len(result.errors)
+            msg = (
+                f"{self.ref}: {self.name} failed, {failed} step{'s' if failed > 1 else ''} did not succeed; "
+                "what succeeded is recorded, mend the cause and run again"
+            )
+            raise ApplyFailed(msg, result.errors, run=run)
+        return run
+
+    def _cancelled(self, result: Result) -> bool:
+        return self.stop.level > 0 and result.unfinished
+
+    def conclude(self, result: Result, resolver: PlanResolver | None = None, more: Sequence[Entry] = ()) -> Run:
+        """Write how it ended, and tell those who listen."""
+        cancelled = self._cancelled(result)
         status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
         if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
             counts: dict[str, int] = {}
@@ -214,20 +242,6 @@ class Operation:
                 seconds=self.settings.clock.monotonic() - self.began,
             )
         )
-        if result.fatal is not None:
-            raise result.fatal
-        if cancelled:
-            left = sum(1 for step in self.steps if step.skipped)
-            what = why or f"{left} more steps"
-            msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
-            raise ApplyCancelled(msg, run=run)
-        if result.errors:
-            failed = len(result.errors)
-            msg = (
-                f"{self.ref}: {self.name} failed, {failed} step{'s' if failed > 1 else ''} did not succeed; "
-                "what succeeded is recorded, mend the cause and run again"
-            )
-            raise ApplyFailed(msg, result.errors, run=run)
         return run
 
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
@@ -238,11 +252,26 @@ class Operation:
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 
+def _secretive(plan: Plan) -> bool:
+    """Tell whether carrying out a plan will want to keep secrets."""
+    return any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
+        map(has_secret, plan._desired.outputs.values())
+    )
+
+
 @contextmanager
-def operation(settings: Settings, ref: StackRef, name: str, stop: Stop) -> Iterator[Operation]:
-    """Hold a stack, read its state, and give it back whatever happens."""
+def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signals: bool = True) -> Iterator[Operation]:
+    """Hold a stack, read its state, and give it back whatever happens.
+
+    Args:
+        settings: The engine's.
+        ref: The stack.
+        name: What people call the operation.
+        stop: Asked between steps.
+        signals: Whether SIGINT and SIGTERM ask it to stop.
+    """
     with (
-        stop.signals(),
+        stop.signals() if signals else nullcontext(),
         held(
             settings.backend,
             ref,

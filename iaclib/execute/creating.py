@@ -97,11 +97,16 @@ class _Create:
             self.intent = attrs.evolve(self.intent, absent=True)
             return self.call()
         existing = outcome.live.id
-        if self.node.adopt:
+        holder = self._holder(existing)
+        if self.node.adopt and not holder:
             return self.adopt(existing)
+        if holder:
+            what, todo = f"is recorded at {holder}", "give it another identity, or let only one of them declare it"
+        else:
+            what = "was not made by this stack"
+            todo = "import it by import_id, take it over with Options(adopt=True), or delete it first"
         msg = (
-            f"{self.job.address}: create failed: {existing} exists already and was not made by this stack, expected "
-            "it to be absent; import it by import_id, take it over with Options(adopt=True), or delete it first"
+            f"{self.job.address}: create failed: {existing} exists already and {what}, expected it to be absent; {todo}"
         )
         cause = ConflictError(msg, existing_id=existing)
         error = OperationError(msg, urn=self.job.urn, action="create", cause=cause)
@@ -118,7 +123,7 @@ class _Create:
         desk, intent = self.desk, self.intent
         desk.open.discard(self.job.address)
         existing = getattr(outcome.cause, "existing_id", None)
-        if self.node.adopt and outcome.live is None and existing and not self._recorded(existing):
+        if self.node.adopt and outcome.live is None and existing and not self._holder(existing):
             return self.adopt(existing, [Ended(step=intent.step)])
         step = self._step(outcome)
         if outcome.live is None:
@@ -140,13 +145,13 @@ class _Create:
 
     # ---------------------------------------------------------------------------------------------------- adopting
 
-    def _recorded(self, known: str) -> bool:
-        """Tell whether an id belongs to something else in this stack."""
+    def _holder(self, known: str) -> str:
+        """Give the address at which this stack records an id, "" if at none."""
         state, mine = self.desk.ledger.state, self.intent.record
-        return any(
-            one.id == known and one.type == mine.type and one.provider == mine.provider
-            for one in (*state.records.values(), *state.superseded.values())
-        )
+        for one in (*state.records.values(), *state.superseded.values()):
+            if one.id == known and one.type == mine.type and one.provider == mine.provider:
+                return one.address
+        return ""
 
     def adopt(self, known: str, settled: list[Entry] | None = None) -> Begun:
         """Read the object that is there already, to take it over (rule 32)."""

@@ -16,7 +16,7 @@ from iaclib.errors import DependencyCycleError
 from iaclib.plan.recorded import beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from iaclib.plan.node import Node
     from iaclib.state.record import Record, Snapshot
@@ -82,6 +82,7 @@ def build_steps(
     snapshot: Snapshot,
     superseded: Sequence[Record] = (),
     freed: Iterable[tuple[str, str]] = (),
+    withheld: Container[str] = (),
 ) -> StepGraph:
     """Order the steps of a plan.
 
@@ -90,8 +91,9 @@ def build_steps(
         snapshot: The state that the plan was made from.
         superseded: Left over from earlier runs, to be deleted.
         freed: (address to create, address to delete first): they share a unique key.
+        withheld: Addresses whose old halves are left to a later plan.
     """
-    build = _Build(nodes, snapshot, superseded, freed)
+    build = _Build(nodes, snapshot, superseded, freed, withheld)
     build.creates_and_updates()
     build.deletes()
     return build.finish()
@@ -108,11 +110,13 @@ class _Build:
         snapshot: Snapshot,
         superseded: Sequence[Record],
         freed: Iterable[tuple[str, str]],
+        withheld: Container[str],
     ) -> None:
         self.nodes = nodes
         self.records = snapshot.records
         self.superseded = superseded
         self.freed = tuple(freed)
+        self.withheld = withheld
         self.main: dict[str, Task] = {}
         self.decides: dict[str, Task] = {}
         self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
@@ -149,19 +153,7 @@ class _Build:
 
     def deletes(self) -> None:
         """Place each delete: early where a replacement waits for it, late otherwise (rule 2)."""
-        for address, node in self.nodes.items():
-            record = node.record
-            if record is None:
-                continue
-            action = node.action.value
-            if action in ("delete", "forget") or (action == "replace" and record.id):
-                task = Task(Kind.DELETE, address, node, record)
-                task.early = node.delete_first
-                self.deleting.setdefault(address, []).append(task)
-        for record in self.superseded:
-            task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
-            task.superseded = True
-            self.deleting.setdefault(record.address, []).append(task)
+        self._goers()
         if not self.deleting:
             return
         users = self._users()
@@ -183,6 +175,22 @@ class _Build:
         for creates, deletes in self.freed:
             self._free(creates, deletes)
         self._let_go()
+
+    def _goers(self) -> None:
+        """Make the tasks of what is deleted or let go."""
+        for address, node in self.nodes.items():
+            record = node.record
+            if record is None or (address in self.withheld and not node.delete_first):
+                continue
+            action = node.action.value
+            if action in ("delete", "forget") or (action == "replace" and record.id):
+                task = Task(Kind.DELETE, address, node, record)
+                task.early = node.delete_first
+                self.deleting.setdefault(address, []).append(task)
+        for record in self.superseded:
+            task = Task(Kind.DELETE, record.address, self.nodes.get(record.address), record)
+            task.superseded = True
+            self.deleting.setdefault(record.address, []).append(task)
 
     def _users(self) -> dict[str, list[str]]:
         """Give, for each address, the addresses whose recorded objects depend on it."""

@@ -91,9 +91,11 @@ class Output(Generic[T_co]):
         Raises:
             UnknownValueError: It depends on what is not known yet.
         """
-        found = resolve(self._expr, lambda _address, _field: UNKNOWN)
+        now = scope.current.get()
+        known = now.collection.known if now is not None else None
+        found = resolve(self._expr, known or (lambda _address, _field: UNKNOWN))
         if found is UNKNOWN or values.has_unknown(found):
-            msg = f"{self._expr.describe()}: the value is not known while declaring, expected a known one; use .map(...), or run.value(output) after the apply"
+            msg = f"{self._expr.describe()}: the value is not known while declaring, expected a known one; use .map(...), run.value(output) after the apply, or ensure its resource in a session"
             raise UnknownValueError(msg)
         return values.reveal(found)  # type: ignore[no-any-return]
 

@@ -15,6 +15,7 @@ from iaclib.errors import DeclarationError, DuplicateAddressError
 from iaclib.model.tokens import TokenTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
 
     from iaclib.model.addresses import StackRef
@@ -78,12 +79,15 @@ class Collection:
     Args:
         ref: The stack.
         salt: See ``TokenTable``.
+        known: Gives the value that a field of a resource has already, where
+            that can be told while declaring.
     """
 
-    __slots__ = ("components", "locations", "outputs", "ref", "resources", "tokens", "waits")
+    __slots__ = ("components", "known", "locations", "outputs", "ref", "resources", "tokens", "waits")
 
-    def __init__(self, ref: StackRef, salt: str = "") -> None:
+    def __init__(self, ref: StackRef, salt: str = "", known: Callable[[str, str], Any] | None = None) -> None:
         self.ref = ref
+        self.known = known
         self.tokens = TokenTable(ref, salt)
         self.locations: dict[str, Location] = {}
         self.resources: dict[str, Any] = {}

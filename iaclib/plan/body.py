@@ -48,6 +48,7 @@ class Planned(Protocol):
     _freed: tuple[tuple[str, str], ...]
     _gone: tuple[Record, ...]
     _moves: Mapping[str, str]
+    _withheld: frozenset[str]
     _destroy: bool
     _partial: bool
 
@@ -189,6 +190,7 @@ class _Writing:
             "gone": [self._record(record, record.address) for record in plan._gone],
             "freed": [list(pair) for pair in plan._freed],
             "moves": dict(plan._moves),
+            "withheld": sorted(plan._withheld),
             "facts": self._facts(facts),
         }
         body["expressions"] = self.expressions
@@ -311,6 +313,7 @@ class _Reading:
             "freed": [(text(creates), text(deletes)) for creates, deletes in rows(body["freed"])],
             "gone": [self._record(data, data["a"]) for data in rows(body["gone"])],
             "moves": {new: text(old) for new, old in mapping(body["moves"]).items()},
+            "withheld": frozenset(texts(body["withheld"])),
             "destroy": flag(body["destroy"]),
             "partial": flag(body["partial"]),
             "digest": text(body["digest"]),

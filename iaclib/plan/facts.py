@@ -58,6 +58,10 @@ class PlanOptions:
         exclude: Leave these as they are.
         dependents: Whether what stands on the targets is a target too.
         adopt: Whether creates that find their object existing take it over.
+        only: Operate on exactly these, which are declared or recorded; in a
+            session. None: see ``targets``.
+        superseded: The uids of the old halves to delete; None for those of all
+            addresses that are operated on.
         session: Whether the old half of a replacement waits for dependents
             that are not operated on.
     """
@@ -68,6 +72,8 @@ class PlanOptions:
     exclude: frozenset[str] = frozenset()
     dependents: bool = False
     adopt: bool = False
+    only: frozenset[str] | None = None
+    superseded: frozenset[str] | None = None
     session: bool = False
 
 

@@ -13,7 +13,7 @@ from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model.outputs import refs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
 
@@ -25,6 +25,7 @@ class Graph:
 
     Args:
         desired: What a stack declares.
+        recorded: What else may be needed, since it is there already.
 
     Attributes:
         desired: The same.
@@ -39,7 +40,7 @@ class Graph:
 
     __slots__ = ("dependencies", "desired", "order")
 
-    def __init__(self, desired: Desired) -> None:
+    def __init__(self, desired: Desired, recorded: Container[str] = ()) -> None:
         self.desired = desired
         resources = desired.resources
         positions = {address: position for position, address in enumerate(resources)}
@@ -53,6 +54,8 @@ class Graph:
             own = positions[address]
             for need in needs:
                 position = positions.get(need)
+                if position is None and need in recorded:
+                    continue
                 if position is None:
                     msg = (
                         f"{address}: it needs {need!r}, which this stack doesn't declare, expected a resource of the "
@@ -87,11 +90,12 @@ def _sort(
 ) -> tuple[str, ...]:
     """Sort by Kahn's algorithm; of what is ready, what was declared first comes first."""
     addresses = list(positions)
-    waiting = [len(dependencies[address]) for address in addresses]
+    waiting = [sum(need in positions for need in dependencies[address]) for address in addresses]
     dependents: list[list[int]] = [[] for _ in addresses]
     for address, needs in dependencies.items():
         for need in needs:
-            dependents[positions[need]].append(positions[address])
+            if need in positions:
+                dependents[positions[need]].append(positions[address])
     ready = [position for position, count in enumerate(waiting) if not count]
     order: list[str] = []
     while ready:

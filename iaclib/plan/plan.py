@@ -16,7 +16,7 @@ import orjson
 
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
-from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret
+from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
 from iaclib.plan.changes import Action, Change, Property
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
@@ -52,6 +52,7 @@ class Plan:
         holders: Mapping[tuple[Any, ...], str] | None = None,
         gone: Sequence[Record] = (),
         moves: Mapping[str, str] | None = None,
+        withheld: frozenset[str] = frozenset(),
         destroy: bool = False,
         partial: bool = False,
         digest: str = "",
@@ -71,6 +72,7 @@ class Plan:
         self._holders = holders or {}
         self._gone = tuple(gone)
         self._moves = moves or {}
+        self._withheld = withheld  # replaced, and the old halves stay for now
         self._destroy = destroy
         self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
@@ -275,7 +277,7 @@ class Plan:
                 what the node follows was replaced.
         """
         declared = node.declared
-        if declared is None or not node.alike:
+        if declared is None or (record.type != declared.type and not node.retyped):
             return node.action.value
         if declared.linked:
             trigger = triggered(record, trigger_of(declared, lookup)) if lookup is not None else False
@@ -357,15 +359,15 @@ def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
 
 def observed_inputs(record: Record, node: Node) -> Mapping[str, Any]:
     """Give recorded inputs, overlaid with what drifted; what was secret stays so."""
-    observed = record.observed
-    if observed is None:
+    if record.observed is None:
         return record.inputs
     unordered = view(node.declared.facts).unordered if node.declared is not None else frozenset()
+    names = drifted(record.inputs, record.baseline, record.observed, unordered)
     inputs = dict(record.inputs)
-    for name in drifted(record.inputs, record.baseline, observed, unordered):
-        was = record.inputs[name]
-        now = project(observed[name], was, unordered=name in unordered)
-        inputs[name] = Secret(now) if now is not None and (has_secret(was) or has_secret(observed[name])) else now
+    for name in names:
+        seen = project(record.observed[name], record.inputs[name], unordered=name in unordered)
+        secret = has_secret(record.inputs[name]) or has_secret(record.observed[name])
+        inputs[name] = Secret(reveal(seen)) if secret and seen is not None else seen
     return {name: value for name, value in inputs.items() if value is not None}
 
 

@@ -104,11 +104,12 @@ class _Planner:
                 if address in selection:
                     node = self.nodes[address] = decider.node(address, declared[address])
                     if selection.addresses is not None:
-                        check_needs(node, selection, self.snapshot)
+                        check_needs(node, selection, self.snapshot, session=self.options.session)
                 elif (record := self.records.get(address)) is not None:
                     self.nodes[address] = _untouched(record)
             self._remove({a: record for a, record in self.records.items() if a not in declared and a in selection})
-        superseded = [record for record in self.snapshot.superseded if record.address in selection]
+        superseded = self._superseded()
+        withheld = self._withheld()
         replaced = any(node.action is Action.REPLACE for node in self.nodes.values())
         holders, freed = find_holders(self.nodes, superseded, self.facts)
         if replaced or freed:
@@ -129,6 +130,7 @@ class _Planner:
             holders=holders,
             gone=self.gone,
             moves=self.pairs,
+            withheld=withheld,
             destroy=self.options.destroy,
             partial=selection.addresses is not None,
         )
@@ -154,6 +156,21 @@ class _Planner:
                 node.explain("no longer declared")
             self.nodes[address] = node
 
+    def _superseded(self) -> list[Record]:
+        """Give the old halves of earlier runs that are to go now (rule 19)."""
+        uids = self.options.superseded
+        if uids is None:
+            return [record for record in self.snapshot.superseded if record.address in self.selection]
+        return [record for record in self.snapshot.superseded if record.uid in uids]
+
+    def _withheld(self) -> frozenset[str]:
+        """Give what is replaced while something that is not operated on stands on it, in a session."""
+        replaced = {node.address for node in self.nodes.values() if node.action is Action.REPLACE}
+        if not self.options.session or not replaced:
+            return frozenset()
+        users = (record for record in self.records.values() if record.address not in self.selection)
+        return frozenset(need for record in users for need in replaced.intersection(record.dependencies))
+
     def _outputs(self) -> Mapping[str, Any]:
         if self.options.destroy:
             return self.snapshot.outputs if self.selection.addresses is not None else {}
@@ -168,7 +185,8 @@ class _Planner:
         """Read another resource's field as far as it is known before the apply."""
         node = self.nodes.get(address)
         if node is None:
-            return UNKNOWN
+            there = self.records.get(address)  # something recorded that is not operated on
+            return UNKNOWN if there is None else read_field(there, field)
         action, record = node.action, node.record
         if action is Action.SAME or action is Action.MOVE or (action is Action.IMPORT and node.verdict.quiet):
             if record is None:

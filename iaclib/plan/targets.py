@@ -46,6 +46,8 @@ def select(graph: Graph, snapshot: Snapshot, options: PlanOptions, moves: Mappin
     Raises:
         TargetError: Something is named that is neither declared nor recorded.
     """
+    if options.only is not None:
+        return Selection(options.only)
     if not options.targets and not options.exclude:
         return EVERYTHING
     resources = {*graph.dependencies, *snapshot.records, *(record.address for record in snapshot.superseded)}
@@ -86,7 +88,7 @@ def _with_dependents(chosen: set[str], graph: Graph, snapshot: Snapshot) -> set[
     return found
 
 
-def check_needs(node: Node, selection: Selection, snapshot: Snapshot) -> None:
+def check_needs(node: Node, selection: Selection, snapshot: Snapshot, *, session: bool) -> None:
     """Check that what a target needs is a target too, or recorded.
 
     Raises:
@@ -97,9 +99,10 @@ def check_needs(node: Node, selection: Selection, snapshot: Snapshot) -> None:
             continue
         record = snapshot.records.get(need)
         if record is None or not record.id:
+            what = f"ensure {need!r} first" if session else f"add {need!r} to the targets, or apply it first"
             msg = (
-                f"{node.address}: it needs {need}, which does not exist yet and is not a target, "
-                f"expected all that is needed to exist; add {need!r} to the targets, or apply it first"
+                f"{node.address}: it needs {need}, which does not exist yet and is not operated on, expected all that "
+                f"is needed to exist; {what}"
             )
             raise TargetError(msg, address=node.address, needs=need)
 
@@ -118,15 +121,14 @@ def check_dependents(nodes: Mapping[str, Node], selection: Selection, snapshot: 
     """
     if selection.addresses is None:
         return
+    going = {address for address, node in nodes.items() if address in selection and _goes(node, session=session)}
+    if not going:
+        return
     lines: dict[str, list[str]] = {}
     for record in snapshot.records.values():
-        if record.address in selection:
-            continue
-        for need in record.dependencies:
-            node = nodes.get(need)
-            if node is None or need not in selection or not _goes(node, session=session):
-                continue
-            lines.setdefault(need, []).append(record.address)
+        if record.address not in selection:
+            for need in going.intersection(record.dependencies):
+                lines.setdefault(need, []).append(record.address)
     if lines:
         text = "\n".join(
             f"{address}: it would be {'replaced' if nodes[address].action.value == 'replace' else 'removed'}, but "

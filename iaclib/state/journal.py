@@ -146,6 +146,21 @@ class Working:
             if new.id:
                 self.tokens.pop(new.address, None)
 
+    def view(self) -> Snapshot:
+        """Give the snapshot without copying it: later entries change what it holds."""
+        return Snapshot(
+            lineage=self.lineage,
+            serial=self.serial,
+            records=self.records,
+            superseded=tuple(self.superseded.values()),
+            intents=self.intents,
+            outputs=self.outputs,
+            generations=self.generations,
+            tokens=self.tokens,
+            key=self.key,
+            format=self.format,
+        )
+
     def freeze(self) -> Snapshot:
         """Give the snapshot as it is now; later entries don't change it."""
         return Snapshot(

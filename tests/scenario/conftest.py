@@ -1,4 +1,4 @@
-"""A fresh recorded cloud and engine for each scenario; integrity is checked after it."""
+"""A fresh recorded cloud and engine for scenarios written in Python; integrity is checked after each."""
 
 from __future__ import annotations
 

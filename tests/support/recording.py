@@ -180,7 +180,8 @@ class ManyHandler(ThingHandler):
     """Handles objects that can be read all at once."""
 
     def read_many(self, ctx: Any, ids: Sequence[str]) -> Mapping[str, Live | None]:
-        return {id: self._live(id) for id in ids}
+        """Read all at once, noted as ``R *``."""
+        return Now.cloud.do("R *", lambda: {id: self._live(id) for id in ids}) or {}
 
 
 class Account(Provider):
@@ -270,8 +271,8 @@ class Document(iac.Resource, type="test:Document", handler=DocumentHandler):
     zone: iac.Input[str] = iac.field(default=None)
 
 
-class Many(iac.Resource, type="test:Many", handler=ManyHandler):
-    """Something that is read in batches."""
+class Many(iac.Resource, type="test:Many", handler=ManyHandler, settle=60):
+    """Something that is read in batches, and shown late."""
 
     size: iac.Input[int] = iac.field(default=None)
 

@@ -40,7 +40,6 @@ class Scenario:
         program: What is declared at first.
         steps: What is done, and what has to come of it.
         known_wrong: Why the engine fails it for now; "" where it has to pass.
-        requires: What the engine has to have for it; "" for nothing.
     """
 
     file: str
@@ -49,7 +48,6 @@ class Scenario:
     program: Mapping[str, Any]
     steps: Sequence[Mapping[str, Any]]
     known_wrong: str = ""
-    requires: str = ""
 
     @property
     def id(self) -> str:
@@ -94,7 +92,7 @@ def read_scenarios(folder: Path) -> list[Scenario]:
 def _read(path: Path) -> Iterator[Scenario]:
     for entry in yaml.load(path.read_text(), _Loader):
         where = f"{path.name}: {entry.get('scenario')}"
-        allowed = {"scenario", "rules", "program", "steps", "known_wrong", "requires"}
+        allowed = {"scenario", "rules", "program", "steps", "known_wrong"}
         if not isinstance(entry.get("scenario"), str) or set(entry) - allowed or not entry.get("rules"):
             raise ValueError(f"{where}: expected scenario, rules, program, steps; got {sorted(entry)}")
         for step in entry["steps"]:
@@ -108,7 +106,6 @@ def _read(path: Path) -> Iterator[Scenario]:
             entry.get("program") or {},
             tuple(entry["steps"]),
             entry.get("known_wrong", ""),
-            entry.get("requires", ""),
         )
 
 

@@ -200,7 +200,7 @@ def test_every_part_of_a_plan_is_written_or_made_again(everything, kit):
     """What a Plan holds is given to its constructor from the file, or is made when it is looked at or applied."""
     made_again = {"_changes", "_holders", "_sealing", "_saved", "violations", "_observed", "lineage"}
     given = {"_desired", "_nodes", "_facts", "serial", "outputs", "_old_outputs", "_superseded", "_freed", "_gone"}
-    assert vars(everything).keys() == made_again | given | {"_moves", "_destroy", "_partial", "_digest"}
+    assert vars(everything).keys() == made_again | given | {"_moves", "_withheld", "_destroy", "_partial", "_digest"}
 
 
 def test_file_is_for_its_owner_and_whole(everything, tmp_path):
