@@ -25,7 +25,8 @@ import orjson
 from iaclib.errors import DeclarationError, SealError, StateCorruptError, StateError, StateVersionError
 from iaclib.model.bulk import collector_paused
 from iaclib.model.values import Secret, reveal
-from iaclib.plan.body import Planned, read_plan, write_plan
+from iaclib.plan.body import Planned, write_plan
+from iaclib.plan.body_reading import read_plan
 from iaclib.plan.program import program_digest
 from iaclib.state.seal import Sealed, Sealer
 

@@ -13,7 +13,7 @@ from iaclib.declare.collect import collect
 from iaclib.declare.options import Options
 from iaclib.errors import SealError, StateCorruptError, StateError, StateVersionError, UnknownProviderError
 from iaclib.model.values import Secret
-from iaclib.plan import body, file, program
+from iaclib.plan import file, layout, program
 from iaclib.plan.facts import Facts
 from iaclib.plan.plan import Plan
 from iaclib.plan.writing import Writer
@@ -185,10 +185,10 @@ def test_equal_plans_are_equal_files(kit, everything):
     assert opened(one) == opened(two)
 
 
-@pytest.mark.parametrize("cls", body.KNOWN, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", layout.KNOWN, ids=lambda cls: cls.__name__)
 def test_every_field_is_written_or_made_again(cls):
     """A new field of what a plan is made of has to be given a place in its file."""
-    assert body.KNOWN[cls] == body.fields_of(cls)
+    assert layout.KNOWN[cls] == layout.fields_of(cls)
 
 
 def test_every_option_is_written():
