@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from iaclib.execute.run import Run as Run
     from iaclib.plan.changes import Action as Action
     from iaclib.plan.plan import Plan as Plan
+    from iaclib.plan.policy import policy as policy
     from iaclib.provider.base import Provider as Provider
     from iaclib.provider.context import Context as Context
     from iaclib.provider.handler import Handler as Handler
@@ -62,6 +63,7 @@ _HOMES = {
     "gather": "declare",
     "json": "declare",
     "output": "declare",
+    "policy": "plan.policy",
     "secret": "declare",
 }
 

@@ -128,7 +128,9 @@ class UnknownProviderError(PlanError):
 
 
 class PolicyViolationError(PlanError):
-    """A mandatory policy forbids the plan."""
+    """A mandatory policy forbids the plan. Fact: ``violations``."""
+
+    violations: Any = ()
 
 
 class TargetError(PlanError):

@@ -95,6 +95,7 @@ class Desired:
         outputs: Exports, as lowered values.
         components: Where each was declared, by address.
         raised: Whether the program raised before its end.
+        remedies: Which policy set which field, by address.
     """
 
     ref: StackRef
@@ -102,3 +103,4 @@ class Desired:
     outputs: Mapping[str, Any] = attrs.field(factory=dict)
     components: Mapping[str, Location] = attrs.field(factory=dict)
     raised: bool = False
+    remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)

@@ -11,23 +11,24 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from iaclib.declare.collect import collect
 from iaclib.declare.desired import Desired
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.observer import Observer, observed_by
-from iaclib.engine.planning import Planning
+from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.vault import Vault
 from iaclib.errors import StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
+from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
 from iaclib.execute.stopping import Stop
 from iaclib.model.addresses import StackRef
 from iaclib.model.bulk import collector_paused
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.plan import Plan
+from iaclib.plan.policy import judge, named_policies, refuse_violations
 from iaclib.provider.registry import load_named
 from iaclib.state.backend import Backend
 
@@ -59,9 +60,13 @@ class Engine(Awaitable, Stewarding):
             slashes: relative, four: absolute) or ``memory:``, or a Backend.
         providers: Configured access to clouds; each serves the types of its name.
         parallelism: Steps that run at once, in threads; 0 runs them one by one
-            in the caller's thread.
+            in the caller's thread, where a call that hangs can't be left behind.
         keyring: Wraps the keys that seal secrets; None takes the backend's own.
-        on_event: Called with each Event, as it happens, from the caller's or a worker's thread.
+        policies: Functions under ``@iac.policy``, or names of the entry points
+            ``iaclib.policies``; asked in this order.
+        on_event: Called with each Event, in order, from a thread of its own.
+            A slow one holds up nothing: an operation waits at most 5 seconds
+            for it at its end. What it raises is logged once, and harms nothing.
         lease_ttl: How long others respect a run that fell silent.
         lease_wait: How long to wait for somebody else's run; 0 fails at once.
     """
@@ -73,16 +78,18 @@ class Engine(Awaitable, Stewarding):
         providers: Sequence[Provider] = (),
         parallelism: int = 32,
         keyring: Any = None,
-        on_event: Callable[[Event], None] | None = None,
+        policies: Iterable[Callable[..., Any] | str] = (),
+        on_event: Callable[[Event], object] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
         lease_wait: timedelta = timedelta(0),
         _clock: Clock | None = None,
+        _grace: float = 30.0,
         _token: Callable[[], str] = _token,
     ) -> None:
+        asked = named_policies(policies)
         self._backend = _open_backend(state)
         if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
             keyring = default()
-        self._emit = on_event or (lambda _event: None)
         self._settings = Settings(
             self._backend,
             keyring,
@@ -92,7 +99,9 @@ class Engine(Awaitable, Stewarding):
             parallelism,
             lease_ttl,
             lease_wait,
-            self._emit,
+            Delivery(on_event),
+            _grace,
+            asked,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []
@@ -143,6 +152,7 @@ class Engine(Awaitable, Stewarding):
 
         Raises:
             UndecidedError: An interrupted run must be decided first.
+            PlanError: Also where a policy fails.
             TargetError: The targets can't be operated on alone.
             ApplyFailed: With ``refresh`` or ``import_id``: something could not be read.
         """
@@ -150,7 +160,7 @@ class Engine(Awaitable, Stewarding):
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         with collector_paused():
-            desired = collect(stack)
+            desired = collected(stack, self._settings.policies)
             ref = desired.ref
             vault = Vault(ref, self._settings.keyring)
             snapshot = vault.open(self._backend.load(ref))
@@ -210,6 +220,7 @@ class Engine(Awaitable, Stewarding):
             ApplyCancelled: It was stopped; has ``.run``.
             StalePlanError: What the plan was made from has changed.
             SealError: The plan's file was altered, or sealed with another key.
+            PolicyViolationError: A mandatory policy objects; nothing was called.
         """
         options = _options(
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
@@ -223,7 +234,10 @@ class Engine(Awaitable, Stewarding):
                 raise TypeError(msg)
             from iaclib.engine.planned import check_fresh, prepared  # few programs keep plans
 
-            plan = prepared(plan, self._settings, None if program is None else collect(program))
+            now = None if program is None else collected(program, self._settings.policies)
+            plan = prepared(plan, self._settings, now)
+            judge(plan, self._settings.policies)  # another engine may have made it: the policies of both count
+            refuse_violations(plan)
             with self._operation(plan.ref, "destroy" if plan._destroy else "apply") as op:
                 op.recover()
                 check_fresh(plan, op)
@@ -231,7 +245,7 @@ class Engine(Awaitable, Stewarding):
         if program is not None:
             msg = "program= belongs to a plan, expected a plan beside it; give the program alone to plan and apply it"
             raise TypeError(msg)
-        desired = collect(plan)
+        desired = collected(plan, self._settings.policies)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
             return self._apply(op, desired, options, refresh=refresh, continue_on_error=continue_on_error)
@@ -287,7 +301,7 @@ class Engine(Awaitable, Stewarding):
             if not isinstance(ref, str | StackRef) and any(
                 record.options.get("delete_hooks") for record in op.ledger.state.records.values()
             ):
-                desired = collect(ref)
+                desired = collected(ref, self._settings.policies)
             return self._apply(op, desired, options, refresh=False, continue_on_error=continue_on_error)
 
     def session(self, ref: str | StackRef | Stack, *, prune: bool = False) -> Session:

@@ -13,8 +13,8 @@ import attrs
 
 from iaclib.declare.registry import type_facts
 from iaclib.errors import ApplyFailed, OperationError
-from iaclib.execute.redact import redacted
 from iaclib.execute.stopping import Stop
+from iaclib.model.redact import redacted
 from iaclib.state.journal import Ended
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from iaclib.engine.refresh import Reading
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
-    from iaclib.execute.executor import Calls
+    from iaclib.execute.dispatch import Calls
     from iaclib.execute.limits import Limits
     from iaclib.model.addresses import StackRef
     from iaclib.provider.handler import Live
@@ -47,20 +47,23 @@ class Observer:
         return [record for record in records if max(self._seen.get(record.uid, 0.0), record.created) < oldest]
 
     @contextmanager
-    def _calling(self, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
+    def _calling(self, ref: StackRef, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
         """Give threads and limits: an operation's, or some of their own."""
-        from iaclib.execute.executor import Calls
+        from iaclib.execute.delivery import Reporter
+        from iaclib.execute.dispatch import Calls
         from iaclib.execute.limits import Limits
 
         if op is not None:
             yield op.calls, op.limits
             return
         settings = self.settings
-        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, settings.emit)
+        reporter = Reporter(settings.events, settings.clock, str(ref))
+        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, reporter, grace=settings.grace)
         try:
             yield calls, Limits(settings.parallelism, settings.clock)
         finally:
             calls.close()
+            settings.events.flush()
 
     def read(
         self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
@@ -69,7 +72,7 @@ class Observer:
         from iaclib.engine.refresh import read_records
 
         now = self.settings.clock.now()
-        with self._calling(op) as (calls, limits):
+        with self._calling(ref, op) as (calls, limits):
             reading = read_records(
                 records,
                 self.settings.access,
@@ -90,12 +93,12 @@ class Observer:
         Raises:
             ApplyFailed: Some can't be read.
         """
-        from iaclib.execute.executor import outcomes
+        from iaclib.execute.dispatch import outcomes
         from iaclib.execute.jobs import Jobs
 
         found: dict[str, Live | None] = {}
         errors: list[Exception] = []
-        with self._calling(op) as (calls, limits):
+        with self._calling(ref, op) as (calls, limits):
             jobs = Jobs(self.settings.access, limits, type_facts, ref.urn, str(ref))
             made = [jobs.make(stub, "read", id=stub.id) for stub in stubs]
             for job, outcome in outcomes(calls, made):
@@ -112,6 +115,8 @@ class Observer:
                 "nothing was changed, mend the cause and run again"
             )
             raise ApplyFailed(msg, errors)
+        if op is not None and op.stop.asked and len(found) < len(stubs):
+            _cut_short(op)
         return found
 
     def refresh(self, op: Operation, records: Sequence[Record]) -> Reading:
@@ -127,6 +132,8 @@ class Observer:
         entries.extend(op.ledger.put(_edges(op, record)) for record in reading.seen if record.uid not in superseded)
         if entries:
             op.ledger.commit(entries)
+        if op.stop.asked and len(reading.steps) < len(records):
+            _cut_short(op)
         return reading
 
     def write(self, op: Operation, observed: Mapping[str, Record | None]) -> None:
@@ -189,6 +196,13 @@ def _still(before: Snapshot, reading: Reading) -> list[Record]:
         for record in before.records.values()
         if record.observed is not None and record.uid not in seen and record.address in read
     ]
+
+
+def _cut_short(op: Operation) -> None:
+    """End an operation that was stopped before all was read."""
+    from iaclib.execute.executor import Result
+
+    op.end(Result([], [], unfinished=True), "reading what there is")
 
 
 def _no_ledger() -> Any:

@@ -9,24 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
 from iaclib.plan.graph import Graph
 from iaclib.plan.moves import find_moves, moved
 from iaclib.plan.planner import make_plan
+from iaclib.plan.policy import judge
+from iaclib.plan.remedy import remediated
 from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from iaclib.declare.desired import Declared, Desired
+    from iaclib.declare.stack import Stack
     from iaclib.engine.observer import Observer
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
     from iaclib.plan.facts import Facts, PlanOptions
     from iaclib.plan.plan import Plan
+    from iaclib.plan.policy import Policy
     from iaclib.state.record import Snapshot
+
+
+def collected(stack: Stack, policies: Sequence[Policy]) -> Desired:
+    """Collect a program, and let policies mend what it declares."""
+    return remediated(collect(stack), policies)
 
 
 class Planning:
@@ -82,6 +92,7 @@ class Planning:
 
         Raises:
             ApplyFailed: Something to be imported could not be read.
+            PlanError: Also where a policy fails.
         """
         with collector_paused():
             facts = gather(
@@ -89,7 +100,9 @@ class Planning:
             )
         facts = self._imports(facts)
         with collector_paused():
-            return make_plan(self.graph, self.recorded, facts, self.options)
+            plan = make_plan(self.graph, self.recorded, facts, self.options)
+        judge(plan, self.settings.policies)
+        return plan
 
     def _imports(self, facts: Facts) -> Facts:
         wanted = {

@@ -13,12 +13,12 @@ import attrs
 
 from iaclib.errors import OperationError
 from iaclib.execute.calls import Job, Outcome
-from iaclib.execute.executor import Calls, outcomes
+from iaclib.execute.dispatch import Calls, outcomes
 from iaclib.execute.handlers import Access
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
-from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.run import Step
+from iaclib.model.redact import redacted, secret_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

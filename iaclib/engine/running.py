@@ -16,9 +16,10 @@ from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
+from iaclib.execute.delivery import Reporter
 from iaclib.execute.desk import Desk
-from iaclib.execute.events import Event
-from iaclib.execute.executor import Calls, Executor, Result
+from iaclib.execute.dispatch import Calls
+from iaclib.execute.executor import Executor, Result
 from iaclib.execute.ledger import Ledger
 from iaclib.execute.limits import Limits
 from iaclib.execute.moving import move_entries
@@ -30,6 +31,7 @@ from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import has_secret, has_unknown
+from iaclib.plan.policy import refuse_violations
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
@@ -71,8 +73,10 @@ class Operation:
         )
         self.limits = Limits(settings.parallelism, settings.clock)
         self.steps: list[Step] = []
-        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, settings.emit)
-        settings.emit(Event("run_started", str(ref), action=name))
+        self.ended: Run | None = None  # once it is concluded
+        self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
+        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions
 
@@ -86,7 +90,7 @@ class Operation:
             urn=self.ref.urn,
             stack=str(self.ref),
             digest=self.vault.digest,
-            emit=self.settings.emit,
+            reporter=self.reporter,
         )
 
     def recover(self) -> None:
@@ -130,7 +134,12 @@ class Operation:
         return self.end(result, "", resolver, self._exports(plan, resolver, complete=complete))
 
     def carry_out(self, plan: Plan, *, continue_on_error: bool = False) -> tuple[Result, PlanResolver]:
-        """Carry out a plan that was made from this state; give what was done."""
+        """Carry out a plan that was made from this state; give what was done.
+
+        Raises:
+            PolicyViolationError: A mandatory policy objects; nothing was called.
+        """
+        refuse_violations(plan)
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
@@ -157,8 +166,7 @@ class Operation:
             self.calls,
             self.stop,
             continue_on_error=continue_on_error,
-            stack=str(self.ref),
-            emit=self.settings.emit,
+            reporter=self.reporter,
         )
         try:
             result = executor.run()
@@ -222,7 +230,7 @@ class Operation:
         return self.stop.level > 0 and result.unfinished
 
     def conclude(self, result: Result, resolver: PlanResolver | None = None, more: Sequence[Entry] = ()) -> Run:
-        """Write how it ended, and tell those who listen."""
+        """Write how it ended."""
         cancelled = self._cancelled(result)
         status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
         if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
@@ -231,18 +239,8 @@ class Operation:
                 if step.error is None and not step.skipped and step.action != "read":
                     counts[step.action] = counts.get(step.action, 0) + 1
             self.ledger.finish(status, counts, more)
-        run = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
-        message = "; ".join(str(error) for error in result.errors)
-        self.settings.emit(
-            Event(
-                "run_finished",
-                str(self.ref),
-                action=self.name,
-                message=message,
-                seconds=self.settings.clock.monotonic() - self.began,
-            )
-        )
-        return run
+        self.ended = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
+        return self.ended
 
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
         """Give the run as it stands."""
@@ -270,23 +268,45 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signa
         stop: Asked between steps.
         signals: Whether SIGINT and SIGTERM ask it to stop.
     """
-    with (
-        stop.signals() if signals else nullcontext(),
-        held(
-            settings.backend,
-            ref,
-            name,
-            ttl=settings.lease_ttl,
-            wait=settings.lease_wait,
-            clock=settings.clock,
-            stop=stop,
-        ) as lease,
-    ):
-        vault = Vault(ref, settings.keyring)
-        snapshot = vault.open(settings.backend.load(ref))
-        check(ref, snapshot)
-        op = Operation(settings, ref, name, stop, lease, vault, snapshot)
-        try:
-            yield op
-        finally:
-            op.calls.close()
+    op: Operation | None = None
+    error: BaseException | None = None
+    try:
+        with (
+            stop.signals() if signals else nullcontext(),
+            held(
+                settings.backend,
+                ref,
+                name,
+                ttl=settings.lease_ttl,
+                wait=settings.lease_wait,
+                clock=settings.clock,
+                stop=stop,
+            ) as lease,
+        ):
+            vault = Vault(ref, settings.keyring)
+            snapshot = vault.open(settings.backend.load(ref))
+            check(ref, snapshot)
+            op = Operation(settings, ref, name, stop, lease, vault, snapshot)
+            try:
+                yield op
+            finally:
+                op.calls.close()
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:  # the stack is free by now: a listener may go on with it, and nobody waits while it is held
+        if op is not None:
+            _tell_end(op, error)
+        settings.events.flush()
+
+
+def _tell_end(op: Operation, error: BaseException | None) -> None:
+    if isinstance(error, IaclibError):
+        message = str(error)
+    elif error is not None:
+        message = type(error).__name__  # what others raise may hold anything
+    else:
+        message = "; ".join(map(str, op.ended.errors)) if op.ended is not None else ""
+    ok = error is None and (op.ended is None or op.ended.ok)
+    seconds = op.settings.clock.monotonic() - op.began
+    op.reporter.tell("run_finished", action=op.name, ok=ok, message=message, seconds=seconds)

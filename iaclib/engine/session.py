@@ -24,6 +24,7 @@ from iaclib.model.outputs import Output, lower, resolve
 from iaclib.model.values import UNKNOWN, has_unknown, reveal
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.recorded import read_field
+from iaclib.plan.remedy import remediated
 from iaclib.state.journal import Exported
 
 if TYPE_CHECKING:
@@ -197,7 +198,8 @@ class Session:
         for item in given:
             if isinstance(item, Component):
                 self._collection.locations.pop(item.__dict__["_iac_address"], None)
-        self._carry_out(op, Desired(self.ref, batch), PlanOptions(only=frozenset(batch), session=True))
+        desired = remediated(Desired(self.ref, batch), self._settings.policies)
+        self._carry_out(op, desired, PlanOptions(only=frozenset(batch), session=True))
         with op.stop.signals():
             self._superseded(op, frozenset(batch))
         return given

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from iaclib.execute.clock import Clock
-    from iaclib.execute.events import Event
+    from iaclib.execute.delivery import Delivery
     from iaclib.execute.handlers import Access
+    from iaclib.plan.policy import Policy
     from iaclib.state.backend import Backend
 
 
 @attrs.define
 class Settings:
-    """What an engine's runs have in common."""
+    """What an engine's runs have in common.
+
+    ``grace`` is how many seconds a call may go on beyond its deadline before
+    it is left behind.
+    """
 
     backend: Backend
     keyring: Any
@@ -28,4 +33,6 @@ class Settings:
     parallelism: int
     lease_ttl: timedelta
     lease_wait: timedelta
-    emit: Callable[[Event], None]
+    events: Delivery
+    grace: float
+    policies: tuple[Policy, ...] = ()

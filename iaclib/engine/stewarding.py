@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.declare.collect import collect
 from iaclib.engine.gather import provider_of
 from iaclib.engine.importing import check_ids, import_entries
-from iaclib.engine.planning import stub_of
+from iaclib.engine.planning import collected, stub_of
 from iaclib.engine.records import under
 from iaclib.errors import TargetError
 from iaclib.execute.run import Step
@@ -120,7 +119,7 @@ class Stewarding:
                 an object does not exist or is recorded elsewhere.
             ApplyFailed: Something can't be read.
         """
-        desired = collect(stack)
+        desired = collected(stack, self._settings.policies)
         with self._operation(desired.ref, "import") as op:
             op.recover()
             snapshot = op.ledger.state.freeze()

@@ -21,20 +21,28 @@ from iaclib.errors import (
     UndecidedError,
 )
 from iaclib.execute.observe import checked
-from iaclib.execute.redact import secret_texts
 from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
+from iaclib.model.redact import secret_texts
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
+    from iaclib.execute.events import Kind as EventKind
     from iaclib.execute.limits import Limit
     from iaclib.execute.stopping import Stop
     from iaclib.provider.handler import Handler, Live
     from iaclib.state.record import Record
 
 T = TypeVar("T")
+
+
+class Abandoned(BaseException):
+    """Ends a worker that nobody waits for any more: it makes no further call, and nothing that it says is written."""
+
+
+_NO_PLACE = "{}: other calls to its service left it no turn within {:.0f} s, expected one; raise timeouts or limits"
 _NOT_READY = 30.0  # seconds that NotReadyError is retried for types that settle at once
 
 
@@ -52,6 +60,8 @@ class Job:
         noted: What checkpoints noted so far.
         decides: For "decide": the action that was interrupted.
         guard: The record whose secrets must not show in messages.
+        deadline: When it must be done, in monotonic seconds; set by its first call.
+        abandoned: Whether it was given up, because its call hangs.
         hooks: For "hook": functions of the program, called one after the other.
         event: For "hook": what they are told.
     """
@@ -79,6 +89,8 @@ class Job:
     guard: Record | None = None
     hooks: Sequence[Callable[[Any], None]] = ()
     event: Any = None
+    deadline: float = attrs.field(default=float("inf"), init=False)
+    abandoned: bool = attrs.field(default=False, init=False)
 
     def secret_texts(self) -> list[str]:
         """List the texts that must not show in messages about this job."""
@@ -124,7 +136,7 @@ class World:
     clock: Clock
     stop: Stop
     checkpoint: Callable[[Job, str | None, Any], None]
-    log: Callable[[Job, str, str], None]  # (job, kind of event, message)
+    log: Callable[[Job, EventKind, str, int], None]  # (job, what, message, which try comes next)
 
 
 def perform(job: Job, world: World) -> Outcome:
@@ -147,21 +159,21 @@ class _Call:
         self.world = world
         self.clock = world.clock
         self.unsure = False  # an earlier try failed in a way that may have left something
+        self.began = False
         self.started = world.clock.monotonic()
-        self.deadline = self.started + job.timeout
         self.context: Context[Any] = Context(
             job.address,
             job.urn,
             job.stack,
             job.provider,
             token=job.token,
-            deadline=self.deadline,
+            deadline=self.started + job.timeout,
             record=job.record,
             on_delete=job.on_delete,
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,
-            log=lambda message: world.log(job, "log", message),
+            log=lambda message: world.log(job, "log", message, 0),
             checkpoint=self.note,
         )
 
@@ -170,17 +182,54 @@ class _Call:
         noted = self.job.noted
         self.job.noted = Checkpoint(id or noted.id, data if data is not None else noted.data)
 
+    @property
+    def left_behind(self) -> bool:
+        """Whether nobody waits for this any more: no further call may be made."""
+        stop = self.world.stop
+        return stop.level > 1 or stop.lost is not None or self.job.abandoned
+
+    @property
+    def overdue(self) -> bool:
+        return self.clock.monotonic() > self.job.deadline
+
     # ---------------------------------------------------------------------------------------------------- trying
+
+    def begin(self) -> None:
+        """Let time count from the first call: waiting for a place among others is not the step's fault."""
+        if not self.began:
+            self.began = True
+            self.started = self.clock.monotonic()
+            self.job.deadline = self.context.deadline = self.started + self.job.timeout
+
+    def once(self, call: Callable[[], T], last: Exception | None) -> T:
+        """Call, within the limit that the service has.
+
+        Raises:
+            Abandoned: Nobody waits for the outcome any more.
+        """
+        job = self.job
+        try:
+            entered = job.limit.enter(job, lambda: self.left_behind or self.overdue, self.world.stop.woken)
+            if self.left_behind:
+                raise Abandoned
+            if not entered:
+                raise last or OperationTimeoutError(_NO_PLACE.format(job.address, job.timeout))
+            self.begin()
+            return call()
+        finally:
+            job.limit.leave(job)
 
     def attempt(self, action: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, fails for good, or time is over."""
         soon, late = quickly(), slowly(self.job.timeout)
-        until_ready = min(self.deadline, self.started + (self.job.settle or _NOT_READY))
+        last: Exception | None = None
+        tries = 0
         while True:
+            tries += 1
             try:
-                with self.job.limit.slot(self.world.stop.woken):
-                    result = call()
+                result = self.once(call, last)
             except Exception as error:
+                last = error
                 if isinstance(error, ThrottledError):
                     self.job.limit.throttled(error.retry_after)
                 if not is_retryable(error, action) or self.world.stop.asked:
@@ -189,9 +238,13 @@ class _Call:
                 wait = next(late if isinstance(error, DependencyViolationError) else soon)
                 if isinstance(error, ThrottledError) and error.retry_after:
                     wait = error.retry_after
-                if self.clock.monotonic() + wait > (until_ready if isinstance(error, NotReadyError) else self.deadline):
+                until = self.job.deadline
+                if isinstance(error, NotReadyError):
+                    until = min(until, self.started + (self.job.settle or _NOT_READY))
+                if self.clock.monotonic() + wait > until:
                     raise self._out_of_time(error) from None
-                self.world.log(self.job, "retry", f"{type(error).__name__}: again in {wait:.1f} s")
+                message = f"{type(error).__name__}: again in {wait:.1f} s"
+                self.world.log(self.job, "retry", message, tries + 1)
                 self.clock.sleep(wait, self.world.stop.woken)
                 if self.world.stop.asked:
                     raise
@@ -216,7 +269,9 @@ class _Call:
             if live is not None:
                 return checked(live, self.job.address)
             left = self.job.begun + self.job.settle - self.clock.now()
-            if left <= 0 or self.world.stop.level > 1 or self.world.stop.lost is not None:
+            if self.left_behind:
+                raise Abandoned
+            if left <= 0:
                 return None
             self.clock.sleep(min(next(waits), left))
 
@@ -231,7 +286,7 @@ class _Call:
         while True:
             wait = next(waits)
             if (
-                self.clock.monotonic() + wait > self.deadline
+                self.clock.monotonic() + wait > self.job.deadline
                 or self.world.stop.level > 1
                 or self.world.stop.lost is not None
             ):
@@ -319,7 +374,10 @@ class _Call:
         return Outcome(live=self.attempt("read", lambda: self.job.handler.read(self.context, identity)))
 
     def hook(self) -> Outcome:
+        self.begin()
         for function in self.job.hooks:
+            if self.left_behind:
+                raise Abandoned
             function(self.job.event)
         return Outcome()
 

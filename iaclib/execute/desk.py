@@ -151,12 +151,13 @@ class Desk:
         if not functions:
             return None
         event = HookEvent(self.urn(of.address), of.address, of.type, of.id, before, after, dict(of.outputs))
-        job = self.jobs.make(of, "hook", begun=self.clock.now(), hooks=functions, event=event)
+        timed = name.partition("_")[2]
+        job = self.jobs.make(of, "hook", timed=timed, begun=self.clock.now(), hooks=functions, event=event)
 
         def done(outcome: Outcome) -> Begun | Done | Failed:
             if outcome.error is None:
                 return then(outcome)
-            failed = step or Step(of.address, name.partition("_")[2], id=of.id or None)
+            failed = step or Step(of.address, timed, id=of.id or None)
             return Failed(outcome.error, (), attrs.evolve(failed, error=outcome.error))
 
         return Begun(task, f"{name} hook", job, done, settled=settled, late=step is not None)

@@ -7,44 +7,26 @@ state is touched here only; workers see plain jobs.
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, deque
-from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from iaclib.errors import IaclibError, OperationError
-from iaclib.execute.calls import Job, Outcome, World, perform
-from iaclib.execute.events import Event
-from iaclib.execute.pool import Pool
-from iaclib.execute.redact import redact_text, redacted
+from iaclib.execute.calls import Abandoned, Job, Outcome
+from iaclib.execute.delivery import Reporter
+from iaclib.execute.events import Kind as EventKind
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.steps import Kind, StepGraph, Task
 from iaclib.execute.work import Work
-from iaclib.state.journal import Noted
+from iaclib.model.redact import redact_text, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from iaclib.execute.clock import Clock
+    from iaclib.execute.dispatch import Calls
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.stopping import Stop
     from iaclib.state.journal import Entry
-
-
-class Abandoned(BaseException):
-    """Ends a worker whose run is over: nothing that it says is written any more."""
-
-
-class _Note:
-    __slots__ = ("done", "entry")
-
-    def __init__(self, entry: Noted) -> None:
-        self.entry = entry
-        self.done = threading.Event()
 
 
 @attrs.define
@@ -60,83 +42,6 @@ class Result:
     fatal: BaseException | None = None
 
 
-class Calls:
-    """Worker threads and the inbox in which their outcomes arrive.
-
-    Args:
-        parallelism: Threads; 0 makes calls in the coordinator's thread.
-        emit: Told what happens.
-    """
-
-    def __init__(
-        self, ledger: Ledger, clock: Clock, stop: Stop, parallelism: int, emit: Callable[[Event], None]
-    ) -> None:
-        self.clock = clock
-        self.stop = stop
-        self.size = max(1, parallelism)
-        self.running = 0
-        self._ledger = ledger
-        self._emit = emit
-        self._inbox: SimpleQueue[tuple[Any, Job, Outcome] | _Note | None] = SimpleQueue()
-        self._pool = Pool(parallelism)
-        self._world = World(clock, stop, self._checkpoint, self._log)
-        self._home = threading.get_ident()
-        stop.interrupt_calls = parallelism == 0
-        stop.on_request = lambda: self._inbox.put(None)
-
-    def _checkpoint(self, job: Job, id: str | None, data: Any) -> None:
-        if not job.step or job.action == "decide":
-            return
-        entry = Noted(job.step, id, data)
-        if threading.get_ident() == self._home:
-            self._ledger.commit([entry])
-            return
-        note = _Note(entry)
-        self._inbox.put(note)
-        while not note.done.wait(0.5):
-            if self.stop.level > 1 or self.stop.lost is not None:
-                raise Abandoned
-        if self.stop.lost is not None:
-            raise Abandoned
-
-    def _log(self, job: Job, kind: str, message: str) -> None:
-        self._emit(Event(kind, job.stack, job.address, job.action, redact_text(message, job.secret_texts())))  # type: ignore[arg-type]
-
-    def start(self, owner: Any, job: Job) -> None:
-        """Have a job done; its outcome arrives in ``wait``."""
-        self.running += 1
-        self._pool.submit(lambda: self._inbox.put((owner, job, perform(job, self._world))))
-
-    def wait(self) -> tuple[list[tuple[Any, Job, Outcome]], list[Noted], list[threading.Event]]:
-        """Wait until something arrives, and take all that has."""
-        done: list[tuple[Any, Job, Outcome]] = []
-        notes: list[Noted] = []
-        told: list[threading.Event] = []
-        item = self._next()
-        while True:
-            if isinstance(item, _Note):
-                notes.append(item.entry)
-                told.append(item.done)
-            elif item is not None:
-                self.running -= 1
-                done.append(item)
-            try:
-                item = self._inbox.get_nowait()
-            except Empty:
-                return done, notes, told
-
-    def _next(self) -> tuple[Any, Job, Outcome] | _Note | None:
-        # In slices, because a signal that the system gave to another thread doesn't end a wait.
-        while True:
-            with suppress(Empty):
-                return self._inbox.get(timeout=0.5)
-
-    def close(self) -> None:
-        """Let threads end after what they are doing."""
-        self.stop.on_request = None
-        self._pool.close()
-
-
 class Executor:
     """Carries out one step graph.
 
@@ -147,8 +52,7 @@ class Executor:
         calls: The worker threads.
         stop: Asked between steps.
         continue_on_error: Go on with what a failure doesn't touch (rule 17).
-        stack: ``project/stack``.
-        emit: Told what happens.
+        reporter: Told what happens.
     """
 
     def __init__(
@@ -160,8 +64,7 @@ class Executor:
         stop: Stop,
         *,
         continue_on_error: bool,
-        stack: str,
-        emit: Callable[[Event], None],
+        reporter: Reporter,
     ) -> None:
         self.graph = graph
         self.work = work
@@ -169,8 +72,7 @@ class Executor:
         self.calls = calls
         self.stop = stop
         self.continue_on_error = continue_on_error
-        self.stack = stack
-        self.emit = emit
+        self.reporter = reporter
         self.steps: list[Step] = []
         self.errors: list[Exception] = []
         self.fatal: BaseException | None = None
@@ -179,6 +81,8 @@ class Executor:
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []
+        self._ids: dict[Task, str] = {}  # the ids of steps that were told to have started
+        self._news: list[tuple[EventKind, dict[str, Any]]] = []  # told once what they speak of is durable
 
     def run(self) -> Result:
         """Do all that can be done.
@@ -187,6 +91,7 @@ class Executor:
             LeaseLostError: The lease went while running; nothing was called after.
             StateError: State can't be written.
         """
+        self.reporter.tell("planned", total=sum(1 for task in self.graph.tasks if _action(task)))
         while True:
             self._start_ready()
             self._commit()
@@ -207,6 +112,7 @@ class Executor:
         if self.stop.lost is not None:
             raise self.stop.lost
         self._skip_rest()
+        self._tell_news()
         left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
         return Result(self.steps, self.errors, unfinished=left or self.stop.level > 1, fatal=self.fatal)
 
@@ -229,12 +135,21 @@ class Executor:
         if self._entries:
             entries, self._entries = self._entries, []
             self.ledger.commit(entries)
+        self._tell_news()
         jobs, self._jobs = self._jobs, []
         for begun, job in jobs:
             if self.stop.lost is not None:
                 raise self.stop.lost
-            self.emit(Event("step_started", self.stack, job.address, begun.action))
+            if job.step and self._ids.get(begun.task) != job.step:  # one step may take several jobs
+                self._ids[begun.task] = job.step
+                facts = {"step": job.step, "address": job.address, "action": begun.action, "id": job.id or None}
+                self.reporter.tell("step_started", **facts, replacing=_replacing(begun.task, begun.action))
             self.calls.start(begun, job)
+
+    def _tell_news(self) -> None:
+        for kind, facts in self._news:
+            self.reporter.tell(kind, **facts)
+        self._news.clear()
 
     def _start(self, task: Task) -> None:
         if task.kind is Kind.GATE:
@@ -251,7 +166,8 @@ class Executor:
         match result:
             case Begun():
                 self._entries.extend(result.settled)
-                self.steps.extend(result.steps)
+                for step in result.steps:
+                    self._report(task, step)
                 if self._stopping and not result.late:
                     self.work.open.discard(task.address)  # what came before is done, but nothing new is started
                     return
@@ -260,8 +176,9 @@ class Executor:
             case Done():
                 self._entries.extend(result.entries)
                 if result.step is not None:
-                    self.steps.append(result.step)
-                self.steps.extend(result.more)
+                    self._report(task, result.step)
+                for step in result.more:
+                    self._report(task, step)
                 self._finish(task, ok=True)
             case Failed():
                 self._entries.extend(result.entries)
@@ -280,16 +197,6 @@ class Executor:
         except IaclibError as error:
             self._fail(begun.task, error, halt=True)
             return
-        self.emit(
-            Event(
-                "step_finished",
-                self.stack,
-                job.address,
-                begun.action,
-                str(outcome.error) if outcome.error else "",
-                outcome.seconds,
-            )
-        )
         self._take(begun.task, result)
 
     def _told(self, job: Job, action: str, error: Exception) -> Exception:
@@ -311,13 +218,25 @@ class Executor:
         self.errors.append(error)
         self._halted = self._halted or halt
         action = "delete" if task.kind is Kind.DELETE else (task.node.action.value if task.node is not None else "")
-        self.steps.append(
-            step
-            or Step(
-                task.address, "create" if action == "replace" else action, replacing=action == "replace", error=error
-            )
-        )
+        if action == "replace":
+            action = "create"
+        self._report(task, step or Step(task.address, action, replacing=_replacing(task, action), error=error))
         self._finish(task, ok=False)
+
+    def _report(self, task: Task, step: Step) -> None:
+        self.steps.append(step)
+        if self.reporter:
+            facts = {
+                "step": self._ids.get(task, ""),
+                "address": step.address,
+                "action": step.action,
+                "message": str(step.error) if step.error is not None else "",
+                "ok": step.error is None,
+                "seconds": step.seconds,
+                "id": step.id,
+                "replacing": step.replacing,
+            }
+            self._news.append(("step_finished", facts))
 
     def _finish(self, task: Task, *, ok: bool) -> None:
         """Count down what waits for a task; skip what needed it."""
@@ -325,6 +244,7 @@ class Executor:
         while todo:
             task, ok = todo.pop()
             self._finished.add(task)
+            self._ids.pop(task, None)
             if ok and task.kind is not Kind.DELETE and task.address:
                 self.work.settled(task)
             for other, needed in task.next:
@@ -342,14 +262,14 @@ class Executor:
                     self._ready.append(other)
 
     def _skip(self, task: Task, why: str) -> None:
-        if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None:
+        action = _action(task)
+        if not action:
             return
-        action = task.node.action.value
-        if action in ("same", "move"):
-            return
-        name = "delete" if task.kind is Kind.DELETE else "create" if action == "replace" else action
-        self.steps.append(Step(task.address, name, replacing=action == "replace", skipped=why))
-        self.emit(Event("step_skipped", self.stack, task.address, name, why))
+        replacing = _replacing(task, action)
+        self.steps.append(Step(task.address, action, replacing=replacing, skipped=why))
+        if self.reporter:
+            facts = {"address": task.address, "action": action, "message": why, "replacing": replacing}
+            self._news.append(("step_skipped", facts))
 
     def _skip_rest(self) -> None:
         why = "because the run was stopped" if not self.errors else "because another step failed"
@@ -359,15 +279,17 @@ class Executor:
                 self._skip(task, why)
 
 
-def outcomes(calls: Calls, jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
-    """Do independent jobs that write nothing, concurrently; give their outcomes in order."""
-    found: dict[int, Outcome] = {}
-    todo = deque(enumerate(jobs))
-    while todo or calls.running:
-        while todo and calls.running < calls.size and not calls.stop.asked:
-            index, job = todo.popleft()
-            calls.start(index, job)
-        if not calls.running or calls.stop.level > 1:
-            break
-        found.update((index, outcome) for index, _job, outcome in calls.wait()[0])
-    return [(job, found[index]) for index, job in enumerate(jobs) if index in found]
+def _replacing(task: Task, action: str) -> bool:
+    """Tell whether what is done for a task is half of a replacement."""
+    replace = task.node is not None and task.node.action.value == "replace" and not task.superseded
+    return replace and action in {"create", "delete"}
+
+
+def _action(task: Task) -> str:
+    """Name what a task does to its object, "" for nothing."""
+    if task.kind not in (Kind.MAIN, Kind.DELETE) or task.node is None:
+        return ""
+    action = task.node.action.value
+    if action in {"same", "move"}:
+        return ""
+    return "delete" if task.kind is Kind.DELETE else "create" if action == "replace" else action

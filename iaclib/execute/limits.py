@@ -7,13 +7,14 @@ everybody who shares the limit.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from iaclib.execute.clock import Clock
+
+_LOOK = 0.5  # seconds after which one who waits for a place asks whether to go on
 
 
 class Limit:
@@ -28,26 +29,37 @@ class Limit:
         self.cap = max(1, cap)
         self.allowed = float(self.cap)
         self._clock = clock
-        self._running = 0
+        self._inside: set[object] = set()
         self._not_before = 0.0
         self._free = threading.Condition()
 
-    @contextmanager
-    def slot(self, wake: threading.Event | None = None) -> Iterator[None]:
-        """Hold one of the places, waiting for it as long as it takes."""
+    def enter(self, holder: object, give_up: Callable[[], bool], wake: threading.Event | None = None) -> bool:
+        """Take one of the places, waiting for it as long as it takes.
+
+        Args:
+            holder: Whose place it is.
+            give_up: Asked while waiting.
+            wake: Ends the pause that ``retry_after`` asks for.
+
+        Returns:
+            Whether there is a place; False after giving up.
+        """
         pause = self._not_before - self._clock.monotonic()
         if pause > 0:
             self._clock.sleep(pause, wake)
         with self._free:
-            while self._running >= max(1, int(self.allowed)):
-                self._free.wait()
-            self._running += 1
-        try:
-            yield
-        finally:
-            with self._free:
-                self._running -= 1
-                self._free.notify()
+            while len(self._inside) >= max(1, int(self.allowed)):
+                if give_up():
+                    return False
+                self._free.wait(_LOOK)
+            self._inside.add(holder)
+        return True
+
+    def leave(self, holder: object) -> None:
+        """Give a place back; one that is not held any more doesn't matter."""
+        with self._free:
+            self._inside.discard(holder)
+            self._free.notify()
 
     def succeeded(self) -> None:
         """Rise a little after a call that was not throttled."""

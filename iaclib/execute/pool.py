@@ -51,6 +51,11 @@ class Pool:
                 with self._lock:
                     self._busy -= 1
 
+    def abandon(self) -> None:
+        """Let another thread take the place of one that doesn't come back."""
+        with self._lock:
+            self.size += 1
+
     def close(self) -> None:
         """Let the threads end after what they are doing."""
         for _ in range(self._threads):

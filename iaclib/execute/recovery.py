@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Outcome, way_out
-from iaclib.execute.events import Event
+from iaclib.execute.calls import Abandoned, Outcome, way_out
+from iaclib.execute.delivery import Reporter
+from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
-from iaclib.execute.redact import redacted, secret_texts
 from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
+from iaclib.model.redact import redacted, secret_texts
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
 from iaclib.state.journal import Ended
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iaclib.execute.calls import Job
-    from iaclib.execute.executor import Calls
+    from iaclib.execute.dispatch import Calls
     from iaclib.execute.handlers import Access
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.limits import Limits
@@ -61,15 +62,14 @@ class Recovery:
         urn: Callable[[str], str],
         stack: str,
         digest: Callable[[Any], str] | None,
-        emit: Callable[[Event], None],
+        reporter: Reporter,
     ) -> None:
         self.ledger = ledger
         self.jobs = Jobs(access, limits, facts, urn, stack)
         self.calls = calls
         self.facts = facts
-        self.stack = stack
         self.digest = digest
-        self.emit = emit
+        self.reporter = reporter
         self.steps: list[Step] = []
 
     def run(self) -> list[Step]:
@@ -90,6 +90,8 @@ class Recovery:
                 break
             entries: list[Entry] = []
             for intent, job, outcome in self.calls.wait()[0]:
+                if isinstance(outcome.fatal, Abandoned):
+                    continue
                 if outcome.fatal is not None:
                     raise outcome.fatal
                 if outcome.error is not None and outcome.live is None:
@@ -139,10 +141,11 @@ class Recovery:
 
     def _look(self, job: Job, known: str) -> Outcome:
         """Read what somebody says a create has made."""
-        self.calls.start(None, job)
-        while not (arrived := self.calls.wait()[0]):
-            pass
-        outcome: Outcome = arrived[0][2]
+        read = outcomes(self.calls, [job])
+        if not read:
+            msg = f"{job.address}: it was stopped before {known} could be read, expected to see it; say it again"
+            raise UndecidedError(msg, address=job.address)
+        outcome = read[0][1]
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.error is not None or outcome.live is None:
@@ -184,7 +187,15 @@ class Recovery:
                 entries, what = self._update(intent, outcome.live)
             case _:
                 entries, what = self._delete(intent, outcome.live)
-        self.emit(Event("recovered", self.stack, intent.record.address, intent.action, what))
+        self.reporter.tell(
+            "recovered",
+            step=intent.step,
+            address=intent.record.address,
+            action=intent.action,
+            message=what,
+            id=outcome.live.id if outcome.live is not None else None,
+            replacing=intent.replacing,
+        )
         return entries
 
     def _create(self, intent: Intent, outcome: Outcome) -> tuple[list[Entry], str]:

@@ -12,6 +12,7 @@ from iaclib.declare.registry import type_facts
 from iaclib.errors import UnknownValueError
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import UNKNOWN, has_unknown
+from iaclib.plan.policy import check_again
 from iaclib.plan.recorded import read_field, recorded_options, trigger_of
 
 if TYPE_CHECKING:
@@ -61,6 +62,14 @@ class PlanResolver:
     def verdict(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> str:
         """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
         return self.plan.verdict_of(node, record, inputs, self.lookup, self.uid)
+
+    def check(self, node: Node, action: str, inputs: Mapping[str, Any], record: Record | None) -> None:
+        """Ask policies about what became certain only now, before it is done.
+
+        Raises:
+            PolicyViolationError: A mandatory one objects.
+        """
+        check_again(self.plan, node, action, inputs, record)
 
     def recorded_options(self, node: Node) -> Mapping[str, Any]:
         """Give what state keeps of a declaration's options."""

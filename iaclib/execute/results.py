@@ -81,6 +81,10 @@ class Resolver(Protocol):
         """Tell what a record needs to reach inputs: "same", "update", "replace" or "unknown"."""
         ...
 
+    def check(self, node: Node, action: str, inputs: Mapping[str, Any], record: Record | None) -> None:
+        """Refuse what a policy forbids now that the inputs are known."""
+        ...
+
     def recorded_options(self, node: Node) -> Mapping[str, Any]:
         """Give what state keeps of a declaration's options."""
         ...

@@ -74,6 +74,7 @@ class Work:
             self.desk.dissolved.add(task.address)
         else:
             self._check_protected(node)
+            self.resolver.check(node, "replace", inputs, record)
             self.resolver.doomed(task.address)
         return Done()
 
@@ -101,8 +102,10 @@ class Work:
             )
             return Failed(PlanError(msg, address=node.address))
         if action == "import":
+            self.resolver.check(node, action, inputs, node.record)
             return self._import(task, node, inputs)
         if record is None or not record.id:
+            self.resolver.check(node, "replace" if action == "replace" else "create", inputs, record)
             return self.creates.begin(task, node, inputs, record, replacing=action == "replace")
         if action == "create":
             msg = (
@@ -115,6 +118,7 @@ class Work:
         if verdict in ("same", "move"):
             return Done(self.desk.written_only(node, record, inputs))
         if verdict == "update":
+            self.resolver.check(node, verdict, inputs, record)
             return self.update(task, inputs, record)
         if action != "replace" or task.address in self.desk.dissolved:
             msg = (
@@ -125,6 +129,7 @@ class Work:
         self._check_protected(node)
         if not creating:
             inputs = self.resolver.inputs(node, creating=True)
+        self.resolver.check(node, "replace", inputs, record)
         return self.creates.begin(task, node, inputs, record, replacing=True)
 
     # ---------------------------------------------------------------------------------------------------- updates

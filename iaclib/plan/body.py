@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
 import orjson
 
 from iaclib.declare.desired import Declared, Desired
+from iaclib.plan.changes import Violation
 from iaclib.plan.facts import Facts
 from iaclib.plan.layout import NODE, VALUES, VERDICT, write_fields
 from iaclib.plan.node import Node
@@ -32,6 +34,7 @@ class Planned(Protocol):
     lineage: str
     serial: int
     outputs: Mapping[str, Any]
+    violations: tuple[Violation, ...]
     _desired: Desired
     _nodes: dict[str, Node]
     _facts: Facts
@@ -117,6 +120,7 @@ class _Writing:
             "gone": [self._record(record, record.address) for record in plan._gone],
             "freed": [list(pair) for pair in plan._freed],
             "moves": dict(plan._moves),
+            "violations": [list(attrs.astuple(one)) for one in plan.violations],
             "withheld": sorted(plan._withheld),
             "facts": self._facts(facts),
         }

@@ -9,6 +9,7 @@ from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.registry import require_type
 from iaclib.model.addresses import StackRef
 from iaclib.model.scope import Location
+from iaclib.plan.changes import Violation
 from iaclib.plan.facts import Facts
 from iaclib.plan.layout import NODE, VALUES, VERDICT, read_fields
 from iaclib.plan.node import Node
@@ -94,6 +95,7 @@ class _Reading:
             "freed": [(text(creates), text(deletes)) for creates, deletes in rows(body["freed"])],
             "gone": [self._record(data, data["a"]) for data in rows(body["gone"])],
             "moves": {new: text(old) for new, old in mapping(body["moves"]).items()},
+            "violations": [Violation(*texts(one)) for one in rows(body["violations"])],
             "withheld": frozenset(texts(body["withheld"])),
             "destroy": flag(body["destroy"]),
             "partial": flag(body["partial"]),

@@ -67,6 +67,23 @@ class Property:
 
 
 @attrs.frozen
+class Violation:
+    """What a policy has against a plan.
+
+    Args:
+        policy: The policy's name.
+        level: "advisory", or "mandatory": then the plan can't be applied.
+        address: Of the change that it is about; "" for the plan as a whole.
+        message: What is wrong, in the policy's words.
+    """
+
+    policy: str
+    level: str
+    address: str
+    message: str
+
+
+@attrs.frozen
 class Change:
     """What happens to one resource.
 

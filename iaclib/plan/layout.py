@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import attrs
 
 from iaclib.declare.desired import Declared, Desired
-from iaclib.plan.changes import Action
+from iaclib.plan.changes import Action, Violation
 from iaclib.plan.facts import Facts
 from iaclib.plan.node import Node
 from iaclib.plan.verdict import Verdict
@@ -66,12 +66,13 @@ def read_fields(data: Mapping[str, Any], fields: Mapping[str, Field]) -> dict[st
 
 #: What of each class is written or made again; compared with the classes by a test.
 KNOWN: Final[Mapping[type, frozenset[str]]] = {
+    Violation: frozenset({"policy", "level", "address", "message"}),
     Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict", "program", "forgets"}),
     Verdict: frozenset(VERDICT),
     Facts: frozenset(
         {"lineage", "providers", "default_tags", "observed", "imports", "retyped", "normalise", "identity"}
     ),
-    Desired: frozenset({"ref", "resources", "outputs", "components", "raised"}),
+    Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies"}),
     Declared: frozenset(
         {
             "address",

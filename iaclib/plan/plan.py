@@ -17,7 +17,7 @@ import orjson
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
-from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
 from iaclib.plan.facts import Facts, view
@@ -56,12 +56,13 @@ class Plan:
         destroy: bool = False,
         partial: bool = False,
         digest: str = "",
+        violations: Sequence[Violation] = (),
         saved: SavedPlan | None = None,
     ) -> None:
         self.lineage = facts.lineage
         self.serial = serial
         self.outputs = outputs
-        self.violations: tuple[Any, ...] = ()
+        self.violations: tuple[Violation, ...] = tuple(violations)
         self._desired = desired
         self._nodes = nodes
         self._facts = facts
@@ -79,6 +80,7 @@ class Plan:
         self._digest = digest
         self._saved = saved  # the file that it was loaded from
         self._sealing: Sealing | None = None  # what the engine brings to seal a file
+        self._policies: tuple[Any, ...] = ()  # those that judged it
 
     @property
     def ref(self) -> StackRef:

@@ -107,6 +107,7 @@ class _Planner:
                         check_needs(node, selection, self.snapshot, session=self.options.session)
                 elif (record := self.records.get(address)) is not None:
                     self.nodes[address] = _untouched(record)
+            self._credit()
             self._remove({a: record for a, record in self.records.items() if a not in declared and a in selection})
         superseded = self._superseded()
         withheld = self._withheld()
@@ -155,6 +156,17 @@ class _Planner:
             elif not self.options.destroy:
                 node.explain("no longer declared")
             self.nodes[address] = node
+
+    def _credit(self) -> None:
+        """Say which changes policies made."""
+        for address, fields in self.desired.remedies.items():
+            node = self.nodes.get(address)
+            if node is None or node.action is Action.SAME:
+                continue
+            fresh = node.action is Action.CREATE or node.forced
+            changed = [name for name in fields if fresh or name in node.verdict.changed or name in node.verdict.unknown]
+            if changed:
+                node.explain(", ".join(f"{name} by policy {fields[name]}" for name in changed))
 
     def _superseded(self) -> list[Record]:
         """Give the old halves of earlier runs that are to go now (rule 19)."""

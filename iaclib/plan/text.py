@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from iaclib.model.addresses import StackRef
 from iaclib.model.values import MASK, UNKNOWN, Secret
-from iaclib.plan.changes import Action, Change, Property
+from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import is_list, same, unknown_in
 
 #: Longer text is cut in print; the plan as data has all of it.
@@ -52,13 +52,18 @@ class Printable(Protocol):
         ...
 
     @property
+    def violations(self) -> Sequence[Violation]:
+        """What policies have against it."""
+        ...
+
+    @property
     def rewrites(self) -> Sequence[str]:
         """Addresses of which only the record changes."""
         ...
 
 
 def render(plan: Printable) -> str:
-    """Show a plan: each change with its properties, exports, and a line of counts."""
+    """Show a plan: each change with its properties, exports, a line of counts, and what policies say."""
     blocks = [_change(change) for change in plan.changes if change.action is not Action.SAME]
     rewrites = plan.rewrites
     if rewrites:
@@ -66,9 +71,10 @@ def render(plan: Printable) -> str:
     exports = _exports(plan.old_outputs, plan.outputs)
     if exports:
         blocks.append("\n".join(["Outputs:", *exports]))
+    policies = _violations(plan.violations)
     if not blocks:
-        return f"{plan.ref}: Nothing to do."
-    return _join([f"{plan.ref}:", *blocks, _summary(plan)])
+        return "\n\n".join([f"{plan.ref}: Nothing to do.", *policies])
+    return _join([f"{plan.ref}:", *blocks, _summary(plan), *policies])
 
 
 def _join(blocks: Sequence[str]) -> str:
@@ -130,6 +136,19 @@ def _property(path: str, one: Property, *, creating: bool) -> str:
     if one.after is None:
         return f"- {path} = {show(one.before)}{forces}"
     return f"~ {path} = {show(one.before)} -> {after}{forces}"
+
+
+def _violations(violations: Sequence[Violation]) -> list[str]:
+    if not violations:
+        return []
+    lines = ["Policies:"]
+    for one in violations:
+        sign = "!" if one.level == "mandatory" else "*"
+        where = f"{one.address}: " if one.address else ""
+        lines.append(f"  {sign} {one.level}  {where}{_plain(one.message)}  ({_plain(one.policy)})")
+    if any(one.level == "mandatory" for one in violations):
+        lines.append("This plan can't be applied: what is mandatory is violated.")
+    return ["\n".join(lines)]
 
 
 def _rewrites(addresses: Sequence[str]) -> str:

@@ -63,3 +63,28 @@ class Shop(iac.Stack):
 Shop("prod")  # E
 Shop("prod", cidr=3)  # E
 Shop("prod", cidr="x", nothing=1)  # E
+
+
+@iac.policy(level="strict")  # E
+def strict(change: object) -> str | None:
+    return None
+
+
+@iac.policy(level="mandatory")  # E
+def a_bool(change: object) -> bool:
+    return True
+
+
+@iac.policy(level="remediate")  # E
+def a_message(declaration: object) -> str:
+    return "no"
+
+
+@iac.policy(level="advisory")
+def right(change: object) -> str | None:
+    return None
+
+
+right()  # E
+iac.Engine(policies=[3])  # E
+iac.Engine(on_event=3)  # E

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, TypedDict, assert_type
 
 import iaclib as iac
+from iaclib.plan.changes import Change
+from iaclib.plan.remedy import DeclaredResource
 
 
 class Rule(TypedDict, total=False):
@@ -71,3 +73,22 @@ shop = Shop("prod", cidr="10.0.0.0/16")
 with iac.Stack("prod", project="inline") as stack:
     net = Net("net", cidr="10.0.0.0/16")
     stack.export(net=net.id)
+
+
+@iac.policy(level="mandatory")
+def no_deletes(change: Change) -> str | None:
+    return "stays" if change.action is iac.Action.DELETE else None
+
+
+@iac.policy(level="advisory")
+def few(plan: iac.Plan) -> str | None:
+    return None if len(plan.changes) < 9 else "many changes"
+
+
+@iac.policy(level="remediate")
+def owned(declaration: DeclaredResource) -> dict[str, object] | None:
+    return {"tags": {**declaration.inputs.get("tags", {}), "owner": "ops"}}
+
+
+assert_type(few(iac.Engine().plan(shop)), str | None)
+engine = iac.Engine(state="memory:", policies=[no_deletes, few, owned, "by-name"], on_event=print)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 import pytest
 
 from iaclib import declare as iac
 from iaclib.backends.memory import Memory
 from iaclib.engine.engine import Engine
-from iaclib.errors import ApplyFailed, PlanError, SealError, StalePlanError
+from iaclib.errors import ApplyFailed, PlanError, PolicyViolationError, SealError, StalePlanError
 from iaclib.model.values import Secret
 from iaclib.plan import file
+from iaclib.plan.changes import Change
 from iaclib.plan.plan import Plan
+from iaclib.plan.policy import policy
 from iaclib.provider.base import Identity, Provider
 from recording import Cloud, Named, Now, Thing, ThingHandler, integrity
 
@@ -53,10 +57,13 @@ class World:
         self.cloud = Now.cloud = Cloud()
         self.providers = ()
         self.keyring = None
+        self.policies = ()
         self.state = Memory()  # as good as a file: what is written passes the same serializer
 
     def engine(self):
-        return Engine(state=self.state, parallelism=0, providers=self.providers, keyring=self.keyring)
+        return Engine(
+            state=self.state, parallelism=0, providers=self.providers, keyring=self.keyring, policies=self.policies
+        )
 
     def stack(self, program):
         return type("Shop", (iac.Stack,), {"build": lambda _: program()})("dev")
@@ -540,6 +547,56 @@ def test_moved_secret_is_opened_where_it_is_now(world):
     assert str(Plan.load(world.path)) == str(planned)
     assert world.apply() == ["U b"]
     assert world.snapshot().records["b"].inputs == {"password": Secret("hunter2"), "size": 2}
+
+
+# --------------------------------------------------------------------------------------------------------- the policies
+
+
+@policy(level="mandatory")
+def small_only(change: Change) -> str | None:
+    return "too big" if change.after is not None and change.after.get("size", 0) > 2 else None
+
+
+@policy(level="mandatory")
+def long_passwords(change: Change) -> str | None:
+    secret = (change.after or {}).get("password")
+    return "too short" if secret is not None and len(secret.reveal()) < 5 else None
+
+
+@policy(level="remediate")
+def sized(declaration: Any) -> Any:
+    return {"size": 2} if declaration.inputs.get("size") is None else None
+
+
+def test_violations_are_kept_and_forbid_the_apply(world):
+    """Also by an engine that has no such policy."""
+    world.policies = (small_only,)
+    planned = world.plan(small(3))
+    world.policies = ()
+    assert str(Plan.load(world.path)) == str(planned)
+    error = world.refused(PolicyViolationError, "too big")
+    assert [one.policy for one in error.violations] == ["small_only"]
+
+
+def test_policies_of_the_applying_engine_judge_what_is_opened(world):
+    """They see secrets, and refuse before anything is called."""
+    world.plan(secretive("abc"))
+    world.policies = (long_passwords,)
+    world.refused(PolicyViolationError, "a: too short")
+    world.plan(secretive("abcdef"))
+    assert world.apply() == ["C a"]
+
+
+def test_program_beside_a_plan_is_mended_as_it_was(world):
+    """What a policy set belongs to what was planned."""
+    program = lambda: [Thing("a"), Thing("b", link=Thing("c", size=1).out.map(twice))]
+    world.policies = (sized,)
+    world.plan(program)
+    assert world.apply(program) == ["C a", "C c", "C b"]
+    assert world.snapshot().records["a"].inputs == {"size": 2}
+    world.plan(lambda: [program(), Thing("d")])
+    world.policies = ()
+    world.refused(StalePlanError, "it differs in a, b, d, ", lambda: [program(), Thing("d")])
 
 
 # ------------------------------------------------------------------------------------------------------------- the rest

@@ -13,8 +13,8 @@ from iaclib import declare as iac
 from iaclib.engine.engine import Engine
 from iaclib.errors import ApplyCancelled, LeaseHeldError, LeaseLostError
 from iaclib.execute.limits import Limit
-from iaclib.execute.redact import redact_text, redacted
 from iaclib.execute.stopping import Stop
+from iaclib.model.redact import redact_text, redacted
 from iaclib.provider.registry import load_named
 from recording import Cloud, Now, Thing
 from virtual import VirtualClock
@@ -74,6 +74,26 @@ def test_the_second_signal_aborts_and_leaves_intents(cloud):
         cloud.after.clear()
         engine.apply(Two("s"))
         assert sorted(engine.snapshot("p/s").records) == ["a", "b"]
+    assert len(cloud.objects) == 2
+
+
+def test_the_second_signal_interrupts_a_call_in_the_main_thread(cloud):
+    """Without threads nothing can be left behind, so the handler itself is ended; the next run decides."""
+    went_on = []
+
+    def press_twice():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+        went_on.append(True)
+
+    cloud.after["C a"] = press_twice
+    with Engine(state="memory:", parallelism=0) as engine:
+        with pytest.raises(ApplyCancelled):
+            engine.apply(Two("s"))
+        assert not went_on
+        assert [intent.record.address for intent in engine.snapshot("p/s").intents.values()] == ["a"]
+        cloud.after.clear()
+        assert engine.apply(Two("s")).ok
     assert len(cloud.objects) == 2
 
 

@@ -14,6 +14,7 @@ from iaclib.declare.options import Options
 from iaclib.errors import SealError, StateCorruptError, StateError, StateVersionError, UnknownProviderError
 from iaclib.model.values import Secret
 from iaclib.plan import file, layout, program
+from iaclib.plan.changes import Violation
 from iaclib.plan.facts import Facts
 from iaclib.plan.plan import Plan
 from iaclib.plan.writing import Writer
@@ -90,6 +91,7 @@ def everything(kit):
     )
     made = kit.plan(new, snapshot, facts, replace=["vanished"])
     made._sealing = sealing()
+    made.violations = (Violation("ours", "advisory", "fresh", "too fresh"), Violation("ours", "mandatory", "", "no"))
     return made
 
 
@@ -113,6 +115,7 @@ def test_loaded_plan_is_the_plan_that_was_saved(everything, tmp_path):
     assert (loaded.counts, loaded.digest, loaded.lineage, loaded.serial, loaded.ref, bool(loaded)) == (
         everything.counts, everything.digest, everything.lineage, everything.serial, everything.ref, True,
     )  # fmt: skip
+    assert loaded.violations == everything.violations
     assert loaded.rewrites == everything.rewrites
     for address in everything._nodes:
         one, two = everything.change(address), loaded.change(address)
@@ -198,9 +201,16 @@ def test_every_option_is_written():
 
 def test_every_part_of_a_plan_is_written_or_made_again(everything, kit):
     """What a Plan holds is given to its constructor from the file, or is made when it is looked at or applied."""
-    made_again = {"_changes", "_holders", "_sealing", "_saved", "violations", "_observed", "lineage"}
+    made_again = {"_changes", "_holders", "_sealing", "_saved", "_observed", "_policies", "lineage"}
     given = {"_desired", "_nodes", "_facts", "serial", "outputs", "_old_outputs", "_superseded", "_freed", "_gone"}
-    assert vars(everything).keys() == made_again | given | {"_moves", "_withheld", "_destroy", "_partial", "_digest"}
+    assert vars(everything).keys() == made_again | given | {
+        "_moves",
+        "_withheld",
+        "violations",
+        "_destroy",
+        "_partial",
+        "_digest",
+    }
 
 
 def test_file_is_for_its_owner_and_whole(everything, tmp_path):
@@ -397,6 +407,7 @@ BROKEN = [
     (["expressions"], [["ref"]]),
     (["outputs"], [1]),
     (["freed"], [["a"]]),
+    (["violations"], [["a", "b"]]),
     (["superseded"], [{}]),
     (["facts"], {}),
 ]
