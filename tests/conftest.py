@@ -12,6 +12,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from iaclib.aws.provider import Provider
 from iaclib.provider.context import Context
@@ -19,6 +20,10 @@ from iaclib.provider.context import Context
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# How long an example takes is a benchmark's to say: machines are shared.
+settings.register_profile("iaclib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("iaclib")
 
 _START = 30  # seconds until the server has to answer
 

@@ -12,11 +12,12 @@ from iaclib.declare.registry import type_facts
 from iaclib.errors import UnknownValueError
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import UNKNOWN, has_unknown
+from iaclib.plan.facts import view
 from iaclib.plan.policy import check_again
 from iaclib.plan.recorded import read_field, recorded_options, trigger_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.steps import Task
@@ -40,6 +41,7 @@ class PlanResolver:
         self.ledger = ledger
         self.pending = dict(pending)
         self._doomed: set[str] = set()
+        self._staying: dict[str, Collection[str]] = {}  # pending ones of which these outputs are known already
 
     def settle(self, address: str) -> None:
         """Note that the record of an address is final."""
@@ -51,7 +53,9 @@ class PlanResolver:
         if field == "urn":
             return self.plan._desired.ref.urn(address)
         record = self.ledger.current(address)
-        if address in self.pending or record is None or not record.id:
+        if record is None or not record.id:
+            return UNKNOWN
+        if address in self.pending and field not in self._staying.get(address, ()):
             return UNKNOWN
         return read_field(record, field)
 
@@ -84,6 +88,13 @@ class PlanResolver:
             return ""
         record = self.ledger.current(address)
         return record.uid if record is not None else None
+
+    def stays(self, node: Node, *, updated: bool) -> None:
+        """Note that an object is not replaced after all: what an update, if any, can't change may be read already."""
+        if not updated:
+            self.settle(node.address)
+        elif node.declared is not None:
+            self._staying[node.address] = {"id", *view(node.declared.facts).stable}
 
     def doomed(self, address: str) -> None:
         """Note that the object at an address is going to be replaced."""

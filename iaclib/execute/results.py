@@ -89,6 +89,10 @@ class Resolver(Protocol):
         """Give what state keeps of a declaration's options."""
         ...
 
+    def stays(self, node: Node, *, updated: bool) -> None:
+        """Note that an object that might have been replaced is not."""
+        ...
+
     def doomed(self, address: str) -> None:
         """Note that the object at an address is going to be replaced."""
         ...

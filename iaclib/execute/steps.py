@@ -120,7 +120,7 @@ class _Build:
         self.main: dict[str, Task] = {}
         self.decides: dict[str, Task] = {}
         self.deleting: dict[str, list[Task]] = {}  # address -> deletes of objects recorded there
-        self.gates: dict[str, Task] = {}
+        self.gates: dict[tuple[str, bool], Task] = {}  # (kept address, for early deletes) -> what stands for it
         self.barrier = Task(Kind.GATE, "")
         self.downstream: set[str] = set()  # what may have to wait for an early delete
         self.unsure: dict[Task, list[Task]] = {}  # early delete -> downstream ones that are to let go of its object
@@ -159,14 +159,13 @@ class _Build:
         users = self._users()
         self._go_early(users)
         self._carry()
-        between = self._between(users)
+        self._between(users)
         for address, tasks in self.deleting.items():
             for task in tasks:
-                self._place(task, users.get(address, ()), between)
-        for address in between:
-            gate = self.gates[address]
+                self._place(task, users.get(address, ()))
+        for (address, early), gate in self.gates.items():
             for user in users.get(address, ()):
-                for other in self._goes(user, between):
+                for other in self._goes(user, early=early):
                     other.then(gate)
         for address, tasks in self.deleting.items():
             for task in tasks:
@@ -232,29 +231,35 @@ class _Build:
             if task.carrier is not None:
                 task.stand.then(task.carrier.stand)
 
-    def _between(self, users: Mapping[str, Sequence[str]]) -> set[str]:
-        """Give kept addresses through which the order of two deletes passes."""
+    def _between(self, users: Mapping[str, Sequence[str]]) -> None:
+        """Let the order of two deletes pass through kept addresses.
+
+        An early delete doesn't wait for a late one that way: what stays between
+        them lives without the object anyway, until its successor comes.
+        """
         above = _closure(self.deleting, users)
         if len(above) == len(self.deleting):
-            return set()
+            return
         below = _closure(self.deleting, {name: record.dependencies for name, record in self.records.items()})
         between = (above & below) - set(self.deleting)
-        self.gates = {address: Task(Kind.GATE, address) for address in between}
-        return between
+        self.gates = {(name, early): Task(Kind.GATE, name) for name in between for early in (True, False)}
 
-    def _goes(self, user: str, between: set[str]) -> Sequence[Task]:
-        if user in between:
-            return (self.gates[user],)
-        return [task.stand for task in self.deleting.get(user, ())]
+    def _goes(self, user: str, *, early: bool) -> Sequence[Task]:
+        gate = self.gates.get((user, early))
+        if gate is not None:
+            return (gate,)
+        return [task.stand for task in self.deleting.get(user, ()) if task.early or not early]
 
-    def _place(self, task: Task, users: Iterable[str], between: set[str]) -> None:
+    def _place(self, task: Task, users: Iterable[str]) -> None:
         if not task.early:
             self.barrier.then(task.stand, needed=False)
         for user in users:
             if user == task.address:
                 continue
-            for other in self._goes(user, between):
-                other.then(task.stand)
+            if (user, task.early) in self.gates:
+                self.gates[user, task.early].then(task.stand)
+            for other in self.deleting.get(user, ()):
+                other.stand.then(task.stand)
             final = self.main.get(user)
             if final is None:
                 continue

@@ -70,8 +70,10 @@ class Work:
         node = _node(task)
         record = self.ledger.current(task.address)
         inputs = self.resolver.inputs(node)
-        if record is not None and self.resolver.verdict(node, record, inputs) in ("same", "update"):
+        verdict = self.resolver.verdict(node, record, inputs) if record is not None else ""
+        if verdict in ("same", "update"):
             self.desk.dissolved.add(task.address)
+            self.resolver.stays(node, updated=verdict == "update")
         else:
             self._check_protected(node)
             self.resolver.check(node, "replace", inputs, record)

@@ -1,8 +1,9 @@
 """What must be deleted before something else is: rule 6's cascade.
 
 An object that goes before its successor comes takes along those recorded
-dependents, also through others that stay, that are replaced in the same run:
-their old halves go even earlier. A worklist, so that long chains cost no stack.
+dependents that are replaced in the same run: their old halves go even earlier.
+So do removed ones, also through others that stay, and take along theirs. A
+worklist, so that long chains cost no stack.
 """
 
 from __future__ import annotations
@@ -34,24 +35,26 @@ class Cascade:
         Raises:
             PlanError: A member insists on ``delete_before_replace=False``.
         """
-        queue = deque(  # (whose users to look at, what they stand on for that)
-            (node, node)
+        queue = deque(  # with whether what stands on it has to go before it
+            (node, True)
             for node in self.nodes.values()
-            if node.delete_first and node.action in {Action.REPLACE, Action.DELETE}
+            if node.delete_first and node.action in {Action.REPLACE, *_REMOVED}
         )
         if not queue:
             return
         users = self._users()
-        passed: set[str] = set()
+        passed: set[tuple[str, bool]] = set()
         while queue:
-            through, root = queue.popleft()
-            for node in users.get(through.address, ()):
-                if node.action is Action.REPLACE:
+            root, goes = queue.popleft()
+            for node in users.get(root.address, ()):
+                if node.action is Action.REPLACE and goes:
                     if self._join(node, root):
-                        queue.append((node, node))
-                elif node.address not in passed:  # what stays passes the order on
-                    passed.add(node.address)
-                    queue.append((node, root))
+                        queue.append((node, True))
+                    continue
+                removed = node.action in _REMOVED
+                if (node.address, removed) not in passed:
+                    passed.add((node.address, removed))
+                    queue.append((node, removed))
 
     def _users(self) -> dict[str, list[Node]]:
         users: dict[str, list[Node]] = {}
@@ -91,3 +94,6 @@ def _follows(node: Node, root: str) -> bool:
     if declared is None:
         return False
     return any(address == root for name in node.verdict.forcing for address, _ in refs(declared.inputs.get(name)))
+
+
+_REMOVED = frozenset({Action.DELETE, Action.FORGET})

@@ -288,7 +288,7 @@ class Plan:
             if trigger is None:
                 return "unknown"
         verdict = evaluate(record, inputs, view(declared.facts), self._facts, declared.options)
-        return "unknown" if verdict.maybe else verdict.action.value
+        return "unknown" if verdict.maybe and verdict.action is Action.REPLACE else verdict.action.value
 
     def _newly_followed(self, node: Node, record: Record, uid_of: Callable[[str], str | None]) -> bool:
         """Tell whether something that it didn't follow before this plan was replaced by it."""
