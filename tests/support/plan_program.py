@@ -106,7 +106,9 @@ class Program(iac.Stack, project="planned"):
             Item("new", link=iac.json({"first": first.id, "all": [base.out, version]}))
         self.export(out=first.out, password=iac.secret(f"text {version}"))
         if version == 3:
-            self.export(length=first.out.map(len))
+            self.export(
+                length=first.out.map(lambda text: 0 if text in {"one", "two", "three"} else len(text) + version)
+            )
 
 
 def result(engine: Engine, run: Any) -> dict[str, Any]:
