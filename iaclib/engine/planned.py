@@ -16,11 +16,8 @@ from iaclib.engine.gather import gather
 from iaclib.engine.vault import Vault
 from iaclib.errors import PlanError, SealError, StalePlanError
 from iaclib.plan.changes import Action
-from iaclib.plan.file import OF_STACK
 from iaclib.plan.holders import holder_keys
 from iaclib.plan.plan import Plan
-from iaclib.plan.program import program_digest, program_digests
-from iaclib.plan.writing import functions_in
 from iaclib.state.record import Snapshot
 from iaclib.state.seal import Sealer, new_data_key
 
@@ -118,14 +115,13 @@ def _sealer(plan: Plan, saved: SavedPlan, snapshot: Snapshot, settings: Settings
             )
             raise SealError(msg, path=saved.path)
         return None
-    wrapped = snapshot.key if saved.key == OF_STACK else saved.key
+    wrapped = saved.wrapped or snapshot.key
     if wrapped is None:
         msg = (
             f"{plan.ref}: the plan in {saved.path} was sealed with the stack's key, which state does not have, "
             f"expected the state that it was made from (serial {plan.serial} -> {snapshot.serial}); plan again"
         )
         raise StalePlanError(msg, ref=str(plan.ref), planned=plan.serial, now=snapshot.serial)
-    assert not isinstance(wrapped, str)  # noqa: S101 - for the type checker: the one text is OF_STACK
     return vault.open_key(wrapped, plan.lineage)
 
 
@@ -134,6 +130,8 @@ def _sealer(plan: Plan, saved: SavedPlan, snapshot: Snapshot, settings: Settings
 
 def _rejoined(plan: Plan, program: Desired, sealer: Sealer) -> Plan:
     """Take declarations, and so functions, from the program, which must say what it said."""
+    from iaclib.plan.program import program_digest, program_digests  # for few plans only
+
     if program.ref != plan.ref:
         msg = f"{plan.ref}: the program declares {program.ref}, expected the plan's stack; pass the stack that was planned"
         raise PlanError(msg, ref=str(plan.ref))
@@ -161,6 +159,8 @@ def _rejoined(plan: Plan, program: Desired, sealer: Sealer) -> Plan:
 
 def _check_functions(plan: Plan) -> None:
     """Refuse a plan that would have to call functions which only its program has."""
+    from iaclib.plan.writing import functions_in  # for plans from files only
+
     needed: dict[str, str] = {}
     for node in _acting(plan):
         declared, options = node.declared, node.options

@@ -33,8 +33,7 @@ from iaclib.state.seal import Sealed, Sealer
 #: The format that this version writes; another one is refused.
 FORMAT: Final = 1
 _KIND: Final = "iaclib plan"
-#: Stands for the stack's own data key, where that is what seals.
-OF_STACK: Final = "stack"
+_OF_STACK: Final = "stack"  # stands for the stack's own data key, where that is what seals
 
 
 class Sealing(Protocol):
@@ -74,6 +73,11 @@ class SavedPlan:
     key: str | Mapping[str, Any] | None
     seal: str
     secrets: bool
+
+    @property
+    def wrapped(self) -> Mapping[str, Any] | None:
+        """The key that seals it, as the keyring wrapped it; None where that is the stack's own, or there is none."""
+        return None if self.key is None or isinstance(self.key, str) else self.key
 
     def verify(self, sealer: Sealer) -> None:
         """Check the seal.
@@ -155,7 +159,7 @@ def dump(plan: Planned, sealing: Sealing | None) -> bytes:
     with collector_paused():
         body = write_plan(plan, secret)
         body["program"] = program_digest(plan._desired, keyed)
-        key: Any = None if sealer is None else OF_STACK if wrapped is None else dict(wrapped)
+        key: Any = None if sealer is None else _OF_STACK if wrapped is None else dict(wrapped)
         document: dict[str, Any] = {"kind": _KIND, "format": FORMAT, "key": key, "secrets": bool(sealed), "body": body}
         checksum = _checksum(document)
         document["checksum"] = checksum
@@ -203,7 +207,7 @@ def load(path: str | os.PathLike[str]) -> SavedPlan:
         or not isinstance(body, dict)
         or not isinstance(body.get("program"), str)
         or not isinstance(secrets, bool)
-        or not (key is None or key == OF_STACK or isinstance(key, dict))
+        or not (key is None or key == _OF_STACK or isinstance(key, dict))
     ):
         raise _damaged(where, "its digest does not fit what it says")
     return SavedPlan(where, data, body, checksum, key, seal, secrets)
