@@ -84,6 +84,11 @@ class Asset:
         return Path(self._known_path())
 
     @property
+    def place(self) -> str | None:
+        """Where the content is, as text; None where only the hash is known."""
+        return self._path
+
+    @property
     def zipped(self) -> bool:
         """Whether ``open`` gives a zip file."""
         return self._zip or (self._path is not None and os.path.isdir(self._path))  # noqa: PTH112 - as above
