@@ -29,7 +29,7 @@ _START = 30  # seconds until the server has to answer
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many scenarios were run, each of them one by one and side by side."""
+    """Say how many scenarios were run, each of them one by one and side by side, and what tests tell of themselves."""
     ran = [
         report.nodeid.rpartition("-")[0]
         for outcome in ("passed", "failed")
@@ -38,6 +38,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     ]
     if ran:
         terminalreporter.write_line(f"{len(set(ran))} scenarios from data files, {len(ran)} runs")
+    for report in (*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())):
+        if report.when == "call":
+            for name, told in report.user_properties:
+                if name == "tells":
+                    terminalreporter.write_line(told)
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
 from iaclib.plan.graph import Graph
+from iaclib.plan.importing import to_import
 from iaclib.plan.moves import find_moves, moved
 from iaclib.plan.planner import make_plan
 from iaclib.plan.policy import judge
@@ -114,16 +115,13 @@ class Planning:
         return plan
 
     def _imports(self, facts: Facts) -> Facts:
-        wanted = {
-            address: declared.options.import_id
-            for address, declared in self.desired.resources.items()
-            if declared.options.import_id is not None and address in self.selection and not self.options.destroy
-        }
         records = self.snapshot.records
         missing = {
             address: known
-            for address, known in wanted.items()
-            if address not in records or records[address].id != known
+            for address, declared in self.desired.resources.items()
+            if address in self.selection
+            and not self.options.destroy
+            and (known := to_import(declared, records.get(address))) is not None
         }
         if not missing:
             return facts

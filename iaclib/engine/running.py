@@ -15,7 +15,15 @@ from iaclib.declare.registry import type_facts
 from iaclib.engine.held import held
 from iaclib.engine.records import check
 from iaclib.engine.vault import Vault
-from iaclib.errors import ApplyCancelled, ApplyFailed, IaclibError, StateError
+from iaclib.errors import (
+    ApplyCancelled,
+    ApplyFailed,
+    DeclarationError,
+    IaclibError,
+    PlanError,
+    StateError,
+    UndecidedError,
+)
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.desk import Desk
 from iaclib.execute.dispatch import Calls
@@ -242,6 +250,11 @@ class Operation:
         self.ended = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
         return self.ended
 
+    def refused(self) -> None:
+        """Write that it ended, if a recovery or a refresh had written before it was refused."""
+        if self.ledger.run.ended is None and self.stop.lost is None:
+            self.ledger.finish("failed", {})
+
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
@@ -291,6 +304,9 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signa
             op = Operation(settings, ref, name, stop, lease, vault, snapshot)
             try:
                 yield op
+            except (DeclarationError, PlanError, UndecidedError):
+                op.refused()
+                raise
             finally:
                 op.calls.close()
     except BaseException as raised:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import LeaseLostError, StateError
-from iaclib.plan.recorded import beside
+from iaclib.plan.recorded import beside, without
 from iaclib.state.journal import Ended, Entry, Ran, Working
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Ledger:
             self.run = run
             self.commit(more)
             return
+        self.run = run
         self.commit([*more, Ran(run)])
 
     # ------------------------------------------------------------------------------------ keeping edges in order
@@ -146,14 +147,17 @@ class Ledger:
             return None
         return self._leaving.get(uid) or self.state.superseded.get(uid)
 
-    def put(self, record: Record, step: str = "", **changes: Any) -> Ended:
-        """Make the entry that records an object."""
-        if changes.get("supersede") and (old := self.current(record.address)) is not None:
-            self._leaving[old.uid] = old
+    def put(self, record: Record, step: str = "", supersede: str | None = None) -> Ended:
+        """Make the entry that records an object; with ``supersede``, as the new half of a replacement."""
+        if supersede is not None and (old := self.current(record.address)) is not None:
+            if _is_same(old, record):
+                supersede = None  # the old object was gone, and its id now names the new one
+            else:
+                self._leaving[old.uid] = old
         self._pending[record.address] = record
         self._note(record)
         self._follow(record)
-        return Ended(step=step, put=record, **changes)
+        return Ended(step=step, put=record, supersede=supersede)
 
     def renamed(self, new_of: Mapping[str, str]) -> None:
         """Forget what was known by old addresses, once entries that move them are made."""
@@ -220,12 +224,7 @@ def awaiting(record: Record) -> Record:
     return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)
 
 
-def without(record: Record, address: str) -> Record:
-    """Give a record that no longer stands on, nor follows, an address."""
-    options = dict(record.options)
-    if (other := options.get("deleted_with")) is not None and other[0] == address:
-        del options["deleted_with"]
-    if address in (followed := options.get("replace_with") or {}):
-        options["replace_with"] = {name: uid for name, uid in followed.items() if name != address}
-    dependencies = tuple(name for name in record.dependencies if name != address)
-    return attrs.evolve(record, dependencies=dependencies, options=options)
+def _is_same(old: Record, new: Record) -> bool:
+    """Tell whether two records name one object."""
+    where = [None if record.provider is None else record.provider.identity for record in (old, new)]
+    return old.id == new.id and old.type == new.type and where[0] == where[1]

@@ -29,17 +29,24 @@ def go_along(nodes: Mapping[str, Node], superseded: Sequence[Record]) -> None:
         for node in nodes.values()
         if node.record is not None and node.record.id and not node.retain and node.action in _GOES
     }
-    left_over = {record.uid for record in superseded if not record.options.get("retain_on_delete")}
+    left_over = {record.uid: record for record in superseded if not record.options.get("retain_on_delete")}
+    below: dict[str, frozenset[str]] = {}  # uid -> what its object stands on
     for node in going.values():
         uid = _beside(node, nodes)
         above = going.get(uid)
+        carrier = left_over.get(uid) or (above.record if above is not None and above is not node else None)
+        if carrier is None:
+            continue
         # With what only may be replaced goes only what follows it in that.
-        if uid in left_over or (
-            above is not None and above is not node and not (above.maybe and node.declared is None)
-        ):
-            node.beside = uid
-            if node.action is Action.DELETE:
-                node.explain("it goes with what it was declared deleted_with")
+        if above is not None and above.maybe and node.declared is None and uid not in left_over:
+            continue
+        if uid not in below:
+            below[uid] = _stands_on(carrier, nodes)
+        if node.address in below[uid]:
+            continue  # the edge between them was turned round: it has to outlive what it is to go with
+        node.beside = uid
+        if node.action is Action.DELETE:
+            node.explain("it goes with what it was declared deleted_with")
 
 
 _GOES = frozenset({Action.DELETE, Action.REPLACE})
@@ -57,3 +64,17 @@ def _beside(node: Node, nodes: Mapping[str, Node]) -> str:
     if other is None or other.record is None:
         return ""
     return uid or other.record.uid
+
+
+def _stands_on(record: Record, nodes: Mapping[str, Node]) -> frozenset[str]:
+    """Give the addresses on which an object stands, as recorded, also indirectly."""
+    found: set[str] = set()
+    todo = list(record.dependencies)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            node = nodes.get(name)
+            if node is not None and node.record is not None:
+                todo.extend(node.record.dependencies)
+    return frozenset(found)

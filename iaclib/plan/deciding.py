@@ -15,7 +15,7 @@ from iaclib.plan.changes import Action
 from iaclib.plan.compare import same
 from iaclib.plan.facts import Facts, PlanOptions, view
 from iaclib.plan.identity import Identities, describe
-from iaclib.plan.importing import imported
+from iaclib.plan.importing import imported, to_import
 from iaclib.plan.node import Node
 from iaclib.plan.plan import resolved_inputs
 from iaclib.plan.recorded import outdated, recorded_options, trigger_of, triggered
@@ -80,8 +80,8 @@ class Decider:
             node.moved = self.pairs[address]
             node.explain(f"moved from {node.moved}")
         node.adopt = bool(declared.options.adopt) or (self.options.adopt and declared.options.adopt is None)
-        known = declared.options.import_id
-        if known is not None and (record is None or record.id != known):
+        known = to_import(declared, record)
+        if known is not None:
             self._import(node, declared, known)
             return node
         if record is None:
@@ -243,7 +243,7 @@ class Decider:
             record = self.records.get(address)
             return record.uid if record is not None else None
         if node.action is Action.CREATE:
-            return "" if address in self.snapshot.records else None  # another object than any that was there
+            return ""  # another object than any that was there
         if node.action is Action.REPLACE:
             return None
         return node.record.uid if node.record is not None else None

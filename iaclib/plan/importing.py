@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from iaclib.provider.handler import Live
 
 
+def to_import(declared: Declared, record: Record | None) -> str | None:
+    """Give the id of the object that a declaration takes over; None if it names none, or has taken it over before.
+
+    A replacement has another id than the object that was imported; that is
+    not taken over again because the option is still there.
+    """
+    known = declared.options.import_id
+    if known is None or record is None:
+        return known
+    return None if known in (record.id, record.options.get("import_id")) else known
+
+
 def imported(node: Node, declared: Declared, known: str, facts: Facts, holder: str) -> Record:
     """Give the record of an object that is taken over.
 

@@ -26,7 +26,7 @@ from iaclib.plan.holders import find_holders
 from iaclib.plan.moves import find_moves, moved
 from iaclib.plan.node import Node
 from iaclib.plan.plan import Plan
-from iaclib.plan.recorded import read_field
+from iaclib.plan.recorded import read_field, without
 from iaclib.plan.removal import removal_order
 from iaclib.plan.targets import check_dependents, check_needs, select
 
@@ -88,6 +88,10 @@ class _Planner:
                 self.gone.append(records.pop(here))
             else:
                 records[here] = _seen(records[here], seen)
+        lost = {record.address for record in self.gone}
+        for address, record in records.items() if lost else ():
+            for name in lost.intersection(record.dependencies):  # as the refresh will write it, so that it is put right
+                records[address] = without(records[address], name)
         return records
 
     def plan(self) -> Plan:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from iaclib.model.outputs import resolve
 from iaclib.model.values import UNKNOWN, plain
 from iaclib.plan.compare import same, unknown_in
@@ -54,6 +56,8 @@ def recorded_options(declared: Declared, uid_of: Uids = _no_uid, trigger: Any = 
         kept["protect"] = True
     if options.retain_on_delete:
         kept["retain_on_delete"] = True
+    if options.import_id is not None:
+        kept["import_id"] = options.import_id
     if options.on_delete:
         kept["on_delete"] = plain(options.on_delete, f"{declared.address}: on_delete")  # as state will give it back
     if options.secret_outputs:
@@ -83,6 +87,19 @@ def beside(record: Record) -> str:
     """Give the uid of the object that takes a record's along when it is deleted, or ""."""
     found = record.options.get("deleted_with")
     return found[1] if found else ""
+
+
+def without(record: Record, address: str) -> Record:
+    """Give a record that no longer stands on an address, nor goes with it.
+
+    What it was last replaced with is still known: whatever comes to that
+    address is another object.
+    """
+    options = dict(record.options)
+    if (other := options.get("deleted_with")) is not None and other[0] == address:
+        del options["deleted_with"]
+    dependencies = tuple(name for name in record.dependencies if name != address)
+    return attrs.evolve(record, dependencies=dependencies, options=options)
 
 
 def outdated(declared: Declared, record: Record, uid_of: Uids) -> list[str]:
