@@ -9,9 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iaclib.declare import Asset as Asset
     from iaclib.declare import Component as Component
     from iaclib.declare import Hooks as Hooks
     from iaclib.declare import Input as Input
+    from iaclib.declare import Lookup as Lookup
     from iaclib.declare import Options as Options
     from iaclib.declare import Output as Output
     from iaclib.declare import Pattern as Pattern
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from iaclib.declare import json as json
     from iaclib.declare import output as output
     from iaclib.declare import secret as secret
+    from iaclib.declare import stack_output as stack_output
     from iaclib.engine.engine import Engine as Engine
     from iaclib.errors import PartialFailure as PartialFailure
     from iaclib.execute.run import Run as Run
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "plan.changes",
+    "Asset": "declare",
     "Component": "declare",
     "Context": "provider.context",
     "Engine": "engine.engine",
@@ -46,6 +50,7 @@ _HOMES = {
     "Hooks": "declare",
     "Input": "declare",
     "Live": "provider.handler",
+    "Lookup": "declare",
     "Options": "declare",
     "Output": "declare",
     "PartialFailure": "errors",
@@ -65,6 +70,7 @@ _HOMES = {
     "output": "declare",
     "policy": "plan.policy",
     "secret": "declare",
+    "stack_output": "declare",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a sorted list of the table above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from iaclib.declare.base import ClassFacts, Fielded, read_fields
@@ -25,7 +26,9 @@ class Stack(Fielded):
     and the name make the reference ``project/name``.
     """
 
-    _reserved: ClassVar[frozenset[str]] = frozenset({"logical_name", "project", "ref", "build", "export"})
+    _reserved: ClassVar[frozenset[str]] = frozenset(
+        {"logical_name", "project", "ref", "build", "export", "from_config"}
+    )
     _iac_class: ClassVar[ClassFacts] = ClassFacts({})
     _iac_project: ClassVar[str] = ""
 
@@ -64,6 +67,34 @@ class Stack(Fielded):
         @property
         def ref(self) -> StackRef:
             """Project and name."""
+
+    @classmethod
+    def from_config(cls, name: str, path: str | os.PathLike[str] | None = None) -> Self:
+        """Make a stack whose fields come from ``iaclib.toml`` or ``[tool.iaclib]`` of ``pyproject.toml``.
+
+        ``IACLIB_CONFIG_<FIELD>`` overrides a field: text as it is, anything
+        else as JSON.
+
+        Args:
+            name: The stack's name, or ``project/name``.
+            path: The file, or a folder to search from; None searches from the
+                working directory upward.
+
+        Raises:
+            ConfigError: A key is unknown, missing, or of the wrong type.
+        """
+        from iaclib.declare.config import field_values, load_config, refused
+
+        config = load_config(path)
+        project, _, stack = str(name).rpartition("/")
+        ref = StackRef(project or cls._iac_project, check_name(stack, "stack"))
+        given: dict[str, Any] = field_values(config, ref, cls._iac_class)
+        if project:
+            given["project"] = project
+        try:
+            return cls(stack, **given)
+        except InvalidPropertyError as error:
+            raise refused(error, config) from None
 
     def build(self) -> None:
         """Declare what is in the stack."""

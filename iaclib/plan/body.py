@@ -14,8 +14,9 @@ import attrs
 import orjson
 
 from iaclib.declare.desired import Declared, Desired
+from iaclib.declare.sources import Query
 from iaclib.plan.changes import Violation
-from iaclib.plan.facts import Facts
+from iaclib.plan.facts import Facts, Found
 from iaclib.plan.layout import NODE, VALUES, VERDICT, write_fields
 from iaclib.plan.node import Node
 from iaclib.plan.program import write_declared
@@ -112,6 +113,7 @@ class _Writing:
             "raised": desired.raised,
             "resources": [self._declared(declared) for declared in resources.values()],
             "components": {address: str(location) for address, location in desired.components.items()},
+            "lookups": [self._query(source) for source in desired.sources if isinstance(source, Query)],
             "exports": self._values(desired.outputs),
             "nodes": [self._node(node) for node in plan._nodes.values()],
             "outputs": self._values(plan.outputs),
@@ -132,6 +134,10 @@ class _Writing:
     def _values(self, values: Mapping[str, Any]) -> Any:
         self.writer.subject = ""
         return self.writer.value(dict(values))
+
+    def _query(self, query: Query) -> list[Any]:
+        self.writer.subject = query.address
+        return [query.address, query.type, query.action, self.writer.value(query.inputs), str(query.location)]
 
     def _declared(self, declared: Declared) -> dict[str, Any]:
         self.writer.subject = declared.address
@@ -183,9 +189,15 @@ class _Writing:
             "providers": {a: None if one is None else self._provider(one) for a, one in facts.providers.items()},
             "default_tags": {a: self.tags.place(one, self.writer.value) for a, one in facts.default_tags.items()},
         }
+        if facts.looked_up:
+            data["looked_up"] = {address: self._found(address, found) for address, found in facts.looked_up.items()}
         if facts.observed is not None:
             data["observed"] = {
                 address: None if record is None else self._record(record, address)
                 for address, record in facts.observed.items()
             }
         return data
+
+    def _found(self, address: str, found: Found) -> list[Any]:
+        self.writer.subject = address
+        return [found.type, self.writer.value(found.values)]

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.registry import require_type
+from iaclib.declare.sources import Query
 from iaclib.model.addresses import StackRef
 from iaclib.model.scope import Location
 from iaclib.plan.changes import Violation
-from iaclib.plan.facts import Facts
+from iaclib.plan.facts import Facts, Found
 from iaclib.plan.layout import NODE, VALUES, VERDICT, read_fields
 from iaclib.plan.node import Node
 from iaclib.plan.program import read_declared
@@ -111,7 +112,20 @@ class _Reading:
                 raise ValueError("two resources at one address")
             resources[declared.address] = declared
         components: dict[str, Location] = {address: _Line(at) for address, at in body["components"].items()}
-        return Desired(self.ref, resources, self._values(body["exports"]), components, flag(body["raised"]))
+        return Desired(
+            self.ref,
+            resources,
+            self._values(body["exports"]),
+            components,
+            flag(body["raised"]),
+            sources=[self._query(*data) for data in rows(body["lookups"])],
+        )
+
+    def _query(self, address: Any, type: Any, action: Any, inputs: Any, location: Any) -> Query:
+        """Give what a lookup asked for; who answers is no longer asked."""
+        self.reader.subject = text(address)
+        asked = mapping(self.reader.value(inputs))
+        return Query(address, text(type), action, asked, {}, None, None, "", self.ref, _Line(location))
 
     def _values(self, data: Any) -> dict[str, Any]:
         self.reader.subject = ""
@@ -180,4 +194,9 @@ class _Reading:
             observed=None
             if observed is None
             else {address: None if one is None else self._record(one, address) for address, one in observed.items()},
+            looked_up={a: self._found(a, *found) for a, found in data.get("looked_up", {}).items()},
         )
+
+    def _found(self, address: str, type: Any, values: Any) -> Found:
+        self.reader.subject = address
+        return Found(text(type), mapping(self.reader.value(values)))

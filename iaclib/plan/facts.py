@@ -16,6 +16,19 @@ from iaclib.state.record import ProviderRecord, Record
 
 
 @attrs.frozen
+class Found:
+    """What was read before planning.
+
+    Args:
+        type: Of a lookup, which shows as a change; "" for outputs of another stack.
+        values: By field; None where there is nothing.
+    """
+
+    type: str
+    values: Mapping[str, Any]
+
+
+@attrs.frozen
 class Facts:
     """What is known of the world besides program and state.
 
@@ -32,6 +45,8 @@ class Facts:
             gone; None altogether without a refresh.
         imports: address -> what a read showed of the object that its
             ``import_id`` names, None if there is none.
+        looked_up: What was read beforehand: lookups by address, outputs of
+            other stacks by ``project/stack:``.
         retyped: Addresses at which an alias meets a record whose type only
             has another name now.
     """
@@ -43,6 +58,7 @@ class Facts:
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
+    looked_up: Mapping[str, Found] = attrs.field(factory=dict)
     retyped: frozenset[str] = frozenset()
 
 

@@ -70,9 +70,9 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
     Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict", "program", "forgets"}),
     Verdict: frozenset(VERDICT),
     Facts: frozenset(
-        {"lineage", "providers", "default_tags", "observed", "imports", "retyped", "normalise", "identity"}
+        {"lineage", "providers", "default_tags", "observed", "imports", "looked_up", "retyped", "normalise", "identity"}
     ),
-    Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies"}),
+    Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies", "sources"}),
     Declared: frozenset(
         {
             "address",

@@ -16,6 +16,7 @@ import attrs
 import orjson
 
 from iaclib.declare.options import DEFAULT, Hooks, Options, Timeouts
+from iaclib.declare.sources import Query
 from iaclib.model.values import plain
 from iaclib.plan.writing import AbsentFunction, Writer, flag, function_parts, text, texts
 
@@ -135,14 +136,17 @@ def read_declared(data: Mapping[str, Any], declared: Declared, reader: Reader) -
 
 
 def program_digests(desired: Desired, digest: Callable[[Any], str]) -> dict[str, str]:
-    """Digest each part of a program: resources by address, exports as ``export <name>``.
+    """Digest each part of a program: resources by address, ``lookup <address>``, ``export <name>``.
 
     Args:
         desired: What the program declares.
         digest: A keyed digest, for secrets.
     """
-    writer = Writer(lambda _subject, secret: digest(secret), _hash)
+    writer = Writer(lambda _subject, secret: digest(secret), _hash, places=False)
     found = {address: _hash(write_declared(declared, writer)) for address, declared in desired.resources.items()}
+    for source in desired.sources:
+        if isinstance(source, Query):
+            found[f"lookup {source.address}"] = _hash([source.type, source.action, writer.value(source.inputs)])
     found |= {f"export {name}": _hash(writer.value(value)) for name, value in desired.outputs.items()}
     return found
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from iaclib.model.addresses import StackRef
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret
 from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import is_list, same, unknown_in
@@ -63,8 +64,8 @@ class Printable(Protocol):
 
 
 def render(plan: Printable) -> str:
-    """Show a plan: each change with its properties, exports, a line of counts, and what policies say."""
-    blocks = [_change(change) for change in plan.changes if change.action is not Action.SAME]
+    """Show a plan: what was read, each change with its properties, exports, counts, and what policies say."""
+    blocks = [_change(change) for change in plan.changes if change.action not in {Action.SAME, Action.READ}]
     rewrites = plan.rewrites
     if rewrites:
         blocks.append(_rewrites(rewrites))
@@ -74,6 +75,7 @@ def render(plan: Printable) -> str:
     policies = _violations(plan.violations)
     if not blocks:
         return "\n\n".join([f"{plan.ref}: Nothing to do.", *policies])
+    blocks = [*(_change(change) for change in plan.changes if change.action is Action.READ), *blocks]
     return _join([f"{plan.ref}:", *blocks, _summary(plan), *policies])
 
 
@@ -123,7 +125,9 @@ def _words(change: Change) -> str:
 def _properties(change: Change) -> list[str]:
     items = [(_path(one.path), one) for one in change.properties]
     width = min(max((len(path) for path, _ in items), default=0), 32)
-    return [_property(path.ljust(width), one, creating=change.action is Action.CREATE) for path, one in items]
+    return [
+        _property(path.ljust(width), one, creating=change.action in {Action.CREATE, Action.READ}) for path, one in items
+    ]
 
 
 def _property(path: str, one: Property, *, creating: bool) -> str:
@@ -187,6 +191,8 @@ def _text(value: Any) -> str:
         return _KNOWN_LATER
     if isinstance(value, Secret):
         return MASK
+    if isinstance(value, Asset):
+        return repr(value)
     if isinstance(value, Mapping):
         return (
             "{"

@@ -15,8 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import attrs
+
 from iaclib.errors import PlanError
 from iaclib.model.addresses import StackRef
+from iaclib.model.assets import Asset
 from iaclib.model.expressions import (
     DictOf,
     Expr,
@@ -25,6 +28,7 @@ from iaclib.model.expressions import (
     JsonText,
     ListOf,
     Literal,
+    Looked,
     Map,
     Ref,
     Secretive,
@@ -36,6 +40,7 @@ _MARK: Final = "$iac:"
 _SECRET: Final = "$iac:secret"  # noqa: S105 - a mark
 _EXPR: Final = "$iac:expr"
 _UNKNOWN: Final = "$iac:unknown"
+_ASSET: Final = "$iac:asset"
 _TOO_DEEP: Final = MAX_DEPTH + 8  # a few more than values may have: a secret's mark is a level, too
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
@@ -72,6 +77,18 @@ class AbsentFunction:
         return f"<AbsentFunction {self}>"
 
 
+@attrs.frozen
+class ReadSource:
+    """Stands for what was read before planning: the plan has the values."""
+
+    address: str
+    shown: str
+
+    def describe(self, field: str) -> str:
+        """Name it in the words of the program."""
+        return self.shown
+
+
 def function_parts(function: Any) -> list[str]:
     """Name a function: module, name in it, digest; the digest is "" where nothing tells it from another."""
     if isinstance(function, AbsentFunction):
@@ -93,13 +110,23 @@ class Writer:
             the JSON that stands for the Secret.
         refer: Takes the parts of an expression, gives what refers to it.
 
+        places: Whether assets are written with where they are, or by what
+            they hold alone.
+
     Attributes:
         subject: What is being written of: an address, or "" for the stack's
             own. Expressions belong to the stack, as several may share a part.
     """
 
-    def __init__(self, secret: Callable[[str, Secret[Any]], Any], refer: Callable[[list[Any]], Any]) -> None:
+    def __init__(
+        self,
+        secret: Callable[[str, Secret[Any]], Any],
+        refer: Callable[[list[Any]], Any],
+        *,
+        places: bool = True,
+    ) -> None:
         self.subject = ""
+        self.places = places
         self._secret = secret
         self._refer = refer
         self._known: dict[int, tuple[Expr, Any]] = {}  # keeps the expression, so that its id stays its own
@@ -126,6 +153,8 @@ class Writer:
             return {_SECRET: self._secret(self.subject, value)}
         if isinstance(value, Expr):
             return {_EXPR: self._expression(value)}
+        if isinstance(value, Asset):
+            return {_ASSET: [value.hash, value.place, value.zipped] if self.places else [value.hash]}
         if isinstance(value, Mapping):
             return self.value(dict(value))
         msg = f"a plan: a value of type {kind.__name__} has no written form, expected JSON; apply the plan without saving it"
@@ -144,6 +173,8 @@ class Writer:
         match expr:
             case Ref() if type(expr) is Ref:
                 return ["ref", expr.address, expr.field, *([True] if expr.secret else ())]
+            case Looked():
+                return ["looked", expr.address, expr.field, expr.describe(), *([True] if expr.secret else ())]
             case Literal():
                 return ["value", self.value(expr.value)]
             case Item():
@@ -224,6 +255,9 @@ class Reader:
             return self._secret(self.subject, inner)
         if mark == _EXPR:
             return self._at(inner)
+        if mark == _ASSET:
+            known, place, zipped = inner
+            return Asset.known(text(known), None if place is None else text(place), zip=flag(zipped))
         raise ValueError("an unknown mark")
 
     def _at(self, index: Any) -> Expr:
@@ -237,6 +271,10 @@ class Reader:
             case "ref":
                 address, field, *rest = parts
                 made = Ref(self._ref, text(address), text(field), secret=bool(rest and flag(rest[0])))
+            case "looked":
+                address, field, shown, *rest = parts
+                source = ReadSource(text(address), text(shown))
+                made = Looked(source, text(field), secret=bool(rest and flag(rest[0])))
             case "value":
                 (value,) = parts
                 made = Literal(self.value(value))

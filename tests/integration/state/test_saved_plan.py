@@ -17,6 +17,7 @@ from iaclib.plan.changes import Change
 from iaclib.plan.plan import Plan
 from iaclib.plan.policy import policy
 from iaclib.provider.base import Identity, Provider
+from iaclib.provider.handler import Live
 from recording import Cloud, Named, Now, Thing, ThingHandler, integrity
 
 
@@ -597,6 +598,94 @@ def test_program_beside_a_plan_is_mended_as_it_was(world):
     world.plan(lambda: [program(), Thing("d")])
     world.policies = ()
     world.refused(StalePlanError, "it differs in a, b, d, ", lambda: [program(), Thing("d")])
+
+
+# -------------------------------------------------------------------------------------------------- lookups and assets
+
+
+class ImageHandler:
+    """Knows images, and counts how often it is asked."""
+
+    asked = 0
+
+    def lookup(self, ctx, query):
+        type(self).asked += 1
+        return {"image_id": f"ami-{query['owner']}", "login": f"login-{query['owner']}"}
+
+
+class Image(iac.Lookup, type="saved:Image", handler=ImageHandler):
+    owner: iac.Input[str]
+    image_id: iac.Output[str] = iac.computed()
+    login: iac.Output[str] = iac.computed(secret=True)
+
+
+class PageHandler(ThingHandler):
+    """Keeps what it is given to read."""
+
+    def create(self, ctx, inputs):
+        with inputs["content"].open() as opened:
+            live = super().create(ctx, {"content": opened.read().decode()})
+        return Live(live.id)
+
+    def read(self, ctx, id):
+        return Live(id) if id in Now.cloud.objects else None
+
+
+class Page(iac.Resource, type="saved:Page", handler=PageHandler):
+    content: iac.Input[iac.Asset]
+    note: iac.Input[str] = iac.field(default=None)
+
+
+def test_what_was_looked_up_is_in_the_file(world):
+    """It is shown, used, and not read again; its secrets are sealed."""
+    program = lambda: Thing("a", link=Image("image", owner="us").image_id, password=Image("other", owner="me").login)
+    planned = world.plan(program)
+    asked = ImageHandler.asked
+    assert str(Plan.load(world.path)) == str(planned)
+    assert "login-me" not in world.path.read_text()
+    assert world.apply() == ["C a"]
+    assert ImageHandler.asked == asked
+    assert world.snapshot().records["a"].inputs == {"link": "ami-us", "password": Secret("login-me")}
+
+
+def test_lookup_that_asks_for_something_else_is_another_program(world):
+    """Its answer would be another."""
+    program = lambda owner: lambda: Thing("a", link=Image("image", owner=owner).image_id.map(twice))
+    world.plan(program("us"))
+    world.refused(StalePlanError, "it differs in lookup image, ", program("them"))
+    assert world.apply(program("us")) == ["C a"]
+    assert world.snapshot().records["a"].inputs["link"] == "ami-usami-us"
+
+
+def test_output_of_another_stack_is_in_the_file(world):
+    """As it was when the plan was made."""
+
+    def other(value):
+        with world.engine() as engine:
+            engine.apply(type("Net", (iac.Stack,), {"build": lambda self: self.export(id=value)})("prod"))
+
+    other("net-1")
+    world.plan(lambda: Thing("a", link=iac.stack_output("net/prod", "id", type=str)))
+    other("net-2")
+    assert world.apply() == ["C a"]
+    assert world.snapshot().records["a"].inputs == {"link": "net-1"}
+
+
+def test_content_of_files_is_found_again(world):
+    """By its place, as long as it is what was planned; or by the program, wherever it lies there."""
+    page = world.folder / "page.html"
+    page.write_text("<p>")
+    program = lambda at: lambda: Page("page", content=iac.Asset(at), note=Thing("a").out.map(twice))
+    plain = lambda: Page("page", content=iac.Asset(page))
+    planned = world.plan(plain)
+    assert str(Plan.load(world.path)) == str(planned)
+    page.write_text("<p>changed")
+    world.refused(StalePlanError, "page.html has changed since the plan was made")
+    page.write_text("<p>")
+    world.plan(program(page))
+    elsewhere = page.rename(world.folder / "elsewhere.html")
+    assert world.apply(program(elsewhere)) == ["C a", "C page"]
+    assert [one["inputs"].get("content") for one in world.cloud.objects.values()] == [None, "<p>"]
 
 
 # ------------------------------------------------------------------------------------------------------------- the rest

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from iaclib.errors import DeclarationError, PlanError
 from iaclib.model import expressions as model
 from iaclib.model.addresses import StackRef
+from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, Secret
-from iaclib.plan.writing import AbsentFunction, Reader, Writer, functions_in
+from iaclib.plan.writing import AbsentFunction, Reader, ReadSource, Writer, functions_in
 
 REF = StackRef("shop", "prod")
 
@@ -44,11 +45,17 @@ def containers(inner):
 
 
 plain = st.recursive(scalars, containers, max_leaves=8)
-refs = st.builds(lambda a, f, s: model.Ref(REF, a, f, secret=s), names, names, st.booleans())
+assets = st.builds(lambda path, zipped: Asset.known("f" * 64, path, zip=zipped), st.none() | names, st.booleans())
+refs = st.one_of(
+    st.builds(lambda a, f, s: model.Ref(REF, a, f, secret=s), names, names, st.booleans()),
+    st.builds(lambda a, f, s: model.Looked(ReadSource(a, f"{a}.{f}"), f, secret=s), names, names, st.booleans()),
+)
 
 
 def nodes(inner):
-    values = st.one_of(inner, plain, plain.map(Secret), st.lists(inner, max_size=2), st.dictionaries(keys, inner))
+    values = st.one_of(
+        inner, plain, assets, plain.map(Secret), st.lists(inner, max_size=2), st.dictionaries(keys, inner)
+    )
     return st.one_of(
         values.map(model.Literal),
         st.builds(model.Item, inner, st.one_of(st.integers(-3, 3), keys)),
@@ -62,7 +69,7 @@ def nodes(inner):
 
 
 exprs = st.recursive(refs, nodes, max_leaves=6)
-lowered = st.one_of(exprs, plain, plain.map(Secret), st.just(UNKNOWN), containers(st.one_of(exprs, plain)))
+lowered = st.one_of(exprs, plain, assets, plain.map(Secret), st.just(UNKNOWN), containers(st.one_of(exprs, plain)))
 
 
 def write(value):
@@ -90,6 +97,8 @@ def alike(one, two):
         return list(one) == list(two) and all(map(alike, one.values(), two.values()))
     if isinstance(one, list | tuple):
         return len(one) == len(two) and all(map(alike, one, two))
+    if isinstance(one, Asset):
+        return (one.hash, one.place, one._zip) == (two.hash, two.place, two._zip)
     if isinstance(one, Secret):
         return alike(one.reveal(), two.reveal())
     if isinstance(one, model.Map):
@@ -112,7 +121,7 @@ def test_what_is_written_reads_as_it_was(value):
 def test_each_kind_of_expression_has_a_written_form():
     """A new kind must be given one: a plan that holds it could not be saved."""
     tried = {model.Ref, model.Literal, model.Item, model.Map, model.ListOf, model.DictOf}
-    tried |= {model.Interpolation, model.JsonText, model.Secretive}
+    tried |= {model.Interpolation, model.JsonText, model.Secretive, model.Looked}
     assert set(model.Expr.__subclasses__()) == tried
     assert not [kind for one in tried for kind in one.__subclasses__()]
 
@@ -159,6 +168,10 @@ def test_what_has_no_written_form_is_refused():
         [1, [[]]],
         [1, ["ref"]],
         [1, [["ref", "a", 5]]],
+        [1, [["looked", "a", "b"]]],
+        [1, [["looked", "a", "b", "a.b", 1]]],
+        [{"$iac:asset": ["hash"]}, []],
+        [{"$iac:asset": [None, "path", False]}, []],
         [1, [["ref", "a", "b", "yes"]]],
         [1, [["value", 1], ["item", 0, 1.5]]],
         [1, [["value", 1], ["map", 0, "module"]]],
