@@ -486,9 +486,9 @@ class Machine(RuleBasedStateMachine):
         self.cloud.take()
         run: Callable[[], Any]
         if saved and plan is not None:
-            run = lambda: self.engine.apply(plan, continue_on_error=go_on)  # noqa: E731
+            run = lambda: self.engine.apply(plan, continue_on_error=go_on)
         else:
-            run = lambda: self.engine.apply(self.stack(program), continue_on_error=go_on, **how)  # noqa: E731
+            run = lambda: self.engine.apply(self.stack(program), continue_on_error=go_on, **how)
         clean = self.attempt(run, before, program=program, refresh=bool(how.get("refresh")))
         calls, after = self.cloud.take(), self.snapshot
         part = how.get("targets") or how.get("exclude")
