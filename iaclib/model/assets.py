@@ -84,9 +84,9 @@ class Asset:
         return Path(self._known_path())
 
     @property
-    def place(self) -> str | None:
-        """Where the content is, as text; None where only the hash is known."""
-        return self._path
+    def parts(self) -> tuple[str, str | None, bool]:
+        """What it is made of: hash, path (None where only the hash is known), and whether a zip file was asked for."""
+        return self.hash, self._path, self._zip
 
     @property
     def zipped(self) -> bool:

@@ -154,7 +154,7 @@ class Writer:
         if isinstance(value, Expr):
             return {_EXPR: self._expression(value)}
         if isinstance(value, Asset):
-            return {_ASSET: [value.hash, value.place, value.zipped] if self.places else [value.hash]}
+            return {_ASSET: list(value.parts) if self.places else [value.hash]}
         if isinstance(value, Mapping):
             return self.value(dict(value))
         msg = f"a plan: a value of type {kind.__name__} has no written form, expected JSON; apply the plan without saving it"
