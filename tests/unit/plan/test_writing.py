@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iaclib.errors import DeclarationError, PlanError
@@ -109,6 +109,7 @@ def alike(one, two):
     return one == two
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(lowered)
 def test_what_is_written_reads_as_it_was(value):
     """Types, order of keys, depth and secrecy stay, of any value; and it is written the same again."""
