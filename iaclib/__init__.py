@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iaclib import errors as errors
     from iaclib.declare import Asset as Asset
     from iaclib.declare import Component as Component
     from iaclib.declare import Hooks as Hooks
@@ -78,6 +79,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("iaclib.errors")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module 'iaclib' has no attribute {name!r}"
@@ -88,4 +91,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "errors"})

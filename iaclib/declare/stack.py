@@ -130,7 +130,7 @@ class Stack(Fielded):
             msg = f"{self.ref}: a second `with` block of one stack, expected one; make another Stack"
             raise DeclarationError(msg)
         if scope.current.get() is not None:
-            msg = f"{self.ref}: a stack within a stack, expected stacks side by side; end the outer one first, at {scope.caller()}"
+            msg = f"{self.ref}: a stack within a stack or session, expected them side by side; end the outer one first, at {scope.caller()}"
             raise DeclarationError(msg)
         own["_iac_collection"] = scope.Collection(self.ref)
         own["_iac_block"] = "open"

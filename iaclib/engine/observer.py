@@ -112,7 +112,7 @@ class Observer:
                     raise outcome.fatal
                 found[job.address] = outcome.live
                 if outcome.error is not None:
-                    cause = redacted(outcome.error, [])
+                    cause = redacted(outcome.error, job.secret_texts())
                     msg = f"{job.address}: {job.id} can't be read: {cause}"
                     errors.append(OperationError(msg, urn=job.urn, action="read", cause=cause))
         if errors:

@@ -12,6 +12,8 @@ import attrs
 from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
+from iaclib.model.evaluate import resolve
+from iaclib.model.values import UNKNOWN, has_unknown
 from iaclib.plan.graph import Graph
 from iaclib.plan.importing import to_import
 from iaclib.plan.moves import find_moves, moved
@@ -148,11 +150,13 @@ def looked_up_for(
 
 
 def stub_of(declared: Declared, known: str, provider: Any) -> Record:
-    """Give as much of a record as a read of an object needs."""
+    """Give as much of a record as a read of an object needs: inputs as far as they are known beforehand."""
+    inputs = resolve(dict(declared.inputs), lambda _address, _field: UNKNOWN)
     return Record(
         declared.address,
         declared.type,
         known,
+        inputs={name: value for name, value in inputs.items() if not has_unknown(value)},
         provider=provider,
         version=declared.facts.version,
         defined_by=declared.defined_by,

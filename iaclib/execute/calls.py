@@ -170,9 +170,11 @@ class _Call:
             deadline=self.started + job.timeout,
             record=job.record,
             on_delete=job.on_delete,
+            inputs=job.guard.inputs if job.guard is not None else {},
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,
+            aborted=lambda: self.left_behind,
             log=lambda message: world.log(job, "log", message, 0),
             checkpoint=self.note,
         )

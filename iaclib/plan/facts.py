@@ -5,7 +5,7 @@ Also the digest of a type's facts that plans need at every resource.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -41,6 +41,8 @@ class Facts:
             compared; only ever gets known fields.
         identity: ``(type, inputs) -> id`` that these inputs lead to, for
             objects whose inputs are their identity; else None.
+        replaces: ``(type, before, after) -> fields`` that make a new object
+            beside those that always do.
         observed: address -> its record as a refresh saw it, None if it is
             gone; None altogether without a refresh.
         imports: address -> what a read showed of the object that its
@@ -56,6 +58,7 @@ class Facts:
     default_tags: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
+    replaces: Callable[[str, Mapping[str, Any], Mapping[str, Any]], Collection[str]] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
     looked_up: Mapping[str, Found] = attrs.field(factory=dict)

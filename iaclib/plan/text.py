@@ -149,7 +149,7 @@ def _violations(violations: Sequence[Violation]) -> list[str]:
     for one in violations:
         sign = "!" if one.level == "mandatory" else "*"
         where = f"{one.address}: " if one.address else ""
-        lines.append(f"  {sign} {one.level}  {where}{_plain(one.message)}  ({_plain(one.policy)})")
+        lines.append(f"  {sign} {one.level}  {where}{printable(one.message)}  ({printable(one.policy)})")
     if any(one.level == "mandatory" for one in violations):
         lines.append("This plan can't be applied: what is mandatory is violated.")
     return ["\n".join(lines)]
@@ -166,7 +166,7 @@ def _exports(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     lines = []
     width = max((len(name) for name in (*old, *new)), default=0)
     for name in [*new, *(name for name in old if name not in new)]:
-        text = _plain(name).ljust(width)
+        text = printable(name).ljust(width)
         if name not in old:
             lines.append(f"  + {text} = {show(new[name])}")
         elif name not in new:
@@ -182,7 +182,7 @@ def _secrecy(old: Any, new: Any) -> bool:
 
 def show(value: Any) -> str:
     """Show a value on one line: as JSON, secrets masked, unknowns named, cut if long."""
-    text = _plain(_text(value))
+    text = printable(_text(value))
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
 
 
@@ -204,7 +204,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what is not printable: a value must not steer the terminal."""
     if text.isprintable():
         return text
@@ -221,4 +221,4 @@ def _path(path: Sequence[str | int]) -> str:
             text += f".{part}" if text else part
         else:
             text += f"[{json.dumps(part, ensure_ascii=False)}]"
-    return _plain(text)
+    return printable(text)
