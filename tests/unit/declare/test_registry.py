@@ -12,16 +12,17 @@ from iaclib.errors import UnknownProviderError
 
 PROGRAM = """
 import sys
-from iaclib.aws.table import HANDLERS
+from iaclib.aws.table import HANDLERS as AWS
 from iaclib.declare.registry import require_type
-for name in HANDLERS:
+from iaclib.local.table import HANDLERS as LOCAL
+for name in [*AWS, *LOCAL]:
     cls, facts = require_type(name, "here")
-    assert facts.type == name and cls.__module__.startswith("iaclib.aws."), name
+    assert facts.type == name and cls.__module__.startswith("iaclib."), name
 assert "boto3" not in sys.modules
 """
 
 
-def test_types_of_an_installed_cloud_are_found_by_name():
+def test_types_of_installed_clouds_are_found_by_name():
     """All of them, in a process that declared nothing, and without the cloud's SDK."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
