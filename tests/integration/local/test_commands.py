@@ -340,7 +340,11 @@ def test_a_program_is_ended_when_the_run_is_given_up(ctx, work):
 def test_the_program_of_a_killed_run_is_waited_for(ctx):
     """Its token tells it; what it left in the background doesn't count."""
     environment = {**os.environ, "IACLIB_TOKEN": "f" * 32}
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=environment, start_new_session=True) as left:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(["cat"], **pipes, env=environment, start_new_session=True) as left:
+        left.stdin.write(b"up\n")
+        left.stdin.flush()
+        left.stdout.readline()  # a program that has only just begun shows no environment yet
         with pytest.raises(OperationTimeoutError, match=f"process {left.pid} of the interrupted step still runs"):
             wait_for(ctx(token="f" * 32, deadline=0))
         wait_for(ctx(token="e" * 32, deadline=0))
