@@ -16,6 +16,7 @@ from iaclib.engine.gather import gather
 from iaclib.engine.vault import Vault
 from iaclib.errors import PlanError, SealError, StalePlanError
 from iaclib.plan.changes import Action
+from iaclib.plan.facts import OF_HANDLERS
 from iaclib.plan.holders import holder_keys
 from iaclib.plan.plan import Plan
 from iaclib.state.record import Snapshot
@@ -218,7 +219,7 @@ def _reached(plan: Plan, access: Access) -> Plan:
             _check_identity(plan, record.provider, access.bind(access.instance(record.provider)))
     if plan._saved is None:
         return plan
-    whole = attrs.evolve(plan._facts, normalise=facts.normalise, identity=facts.identity)
+    whole = attrs.evolve(plan._facts, **{name: getattr(facts, name) for name in OF_HANDLERS})
     left_over, left_there, holders = holder_keys(plan._nodes, plan._superseded, whole)
     return plan.made_with(plan._desired, plan._nodes, whole, {**left_over, **left_there, **holders})
 

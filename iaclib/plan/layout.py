@@ -13,7 +13,7 @@ import attrs
 
 from iaclib.declare.desired import Declared, Desired
 from iaclib.plan.changes import Action, Violation
-from iaclib.plan.facts import Facts
+from iaclib.plan.facts import OF_HANDLERS, Facts
 from iaclib.plan.node import Node
 from iaclib.plan.verdict import Verdict
 from iaclib.plan.writing import count, flag, text, texts
@@ -70,7 +70,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
     Node: frozenset({*NODE, "address", "declared", "record", "inputs", "provider", "verdict", "program", "forgets"}),
     Verdict: frozenset(VERDICT),
     Facts: frozenset(
-        {"lineage", "providers", "default_tags", "observed", "imports", "looked_up", "retyped", "normalise", "identity"}
+        {*OF_HANDLERS, "lineage", "providers", "default_tags", "observed", "imports", "looked_up", "retyped"}
     ),
     Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies", "sources"}),
     Declared: frozenset(
