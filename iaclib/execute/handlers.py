@@ -100,6 +100,12 @@ class Access:
             self._made[_key(record)] = made
             return made
 
+    def reach(self, record: ProviderRecord, provider: ProviderRecord) -> None:
+        """Let a provider that is known here serve what another record describes, of the same identity."""
+        instance = self.instance(provider)
+        with self._lock:
+            self._made.setdefault(_key(record), instance)
+
     def serve(
         self, type_name: str, provider: ProviderRecord | None, address: str, defined_by: str = ""
     ) -> tuple[Handler[Any], Provider | None]:

@@ -6,7 +6,9 @@ plan in which nothing changes costs next to nothing.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ from iaclib.plan.verdict import evaluate, kept_key, unique_keys
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
+    from iaclib.plan.file import SavedPlan, Sealing
     from iaclib.state.record import Record
 
 
@@ -53,11 +56,14 @@ class Plan:
         withheld: frozenset[str] = frozenset(),
         destroy: bool = False,
         partial: bool = False,
+        digest: str = "",
+        violations: Sequence[Violation] = (),
+        saved: SavedPlan | None = None,
     ) -> None:
         self.lineage = facts.lineage
         self.serial = serial
         self.outputs = outputs
-        self.violations: tuple[Violation, ...] = ()
+        self.violations: tuple[Violation, ...] = tuple(violations)
         self._desired = desired
         self._nodes = nodes
         self._facts = facts
@@ -72,7 +78,9 @@ class Plan:
         self._destroy = destroy
         self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
-        self._digest = ""
+        self._digest = digest
+        self._saved = saved  # the file that it was loaded from
+        self._sealing: Sealing | None = None  # what the engine brings to seal a file
         self._policies: tuple[Any, ...] = ()  # those that judged it
 
     @property
@@ -160,9 +168,11 @@ class Plan:
     def digest(self) -> str:
         """A digest of all that the plan says; equal plans have equal digests.
 
-        Secrets count by their place only: a plain hash of one could be searched.
+        Secrets count by a digest under the stack's key; without one by their
+        place only, as a plain hash could be searched for the value.
         """
         if not self._digest:
+            keyed = self._sealing.digest if self._sealing is not None else None
             hasher = hashlib.sha256(f"{self._desired.ref}\0{self.lineage}\0{self.serial}".encode())
             for node in self._nodes.values():
                 fields = (
@@ -171,15 +181,51 @@ class Plan:
                     node.record and (node.record.uid, node.record.id), node.beside, node.moved, node.adopt,
                     node.forgets and node.forgets.id,
                 )  # fmt: skip
-                hasher.update(orjson.dumps(_digestible(fields), option=orjson.OPT_SORT_KEYS))
+                hasher.update(orjson.dumps(_digestible(fields, keyed), option=orjson.OPT_SORT_KEYS))
             rest = (
                 [record.uid for record in self._superseded],
                 self.outputs,
                 {at: found.values for at, found in self.looked_up.items()},
             )
-            hasher.update(orjson.dumps(_digestible(rest), option=orjson.OPT_SORT_KEYS))
+            hasher.update(orjson.dumps(_digestible(rest, keyed), option=orjson.OPT_SORT_KEYS))
             self._digest = hasher.hexdigest()
         return self._digest
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan to a file that only its owner may read, to be applied later, elsewhere.
+
+        The file is sealed with the stack's key, or with one that the keyring
+        wraps; secrets in it are encrypted. A plan that was loaded is written
+        as it was.
+
+        Raises:
+            SealError: It holds a secret and there is no keyring.
+            PlanError: It holds what has no written form.
+            StateError: The file can't be written.
+        """
+        from iaclib.plan import file  # few plans are kept
+
+        if self._saved is not None:
+            file.write_again(self._saved, path)
+        else:
+            file.save(self, path, self._sealing)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """Read a plan from a file that ``save`` wrote.
+
+        Checks that the file is whole. Who wrote it is checked when it is
+        applied, and only then are its secrets opened.
+
+        Raises:
+            StateError: It can't be read, was damaged (StateCorruptError), or
+                a newer iaclib wrote it (StateVersionError).
+            UnknownProviderError: A type is not known here; it says what to import.
+        """
+        from iaclib.plan import file
+
+        saved = file.load(path)
+        return cls(**saved.parts(), saved=saved)
 
     def __str__(self) -> str:
         from iaclib.plan.text import render  # not every plan is read by a person
@@ -190,6 +236,18 @@ class Plan:
         return f"<Plan {self._desired.ref} {self.counts or 'nothing to do'}>"
 
     # ------------------------------------------------------------------------------------------- for the executor
+
+    def made_with(
+        self,
+        desired: Desired,
+        nodes: dict[str, Node],
+        facts: Facts,
+        holders: Mapping[tuple[Any, ...], str],
+    ) -> Plan:
+        """Give this plan with parts that a file can't hold: functions of program and handlers."""
+        plan = copy.copy(self)
+        plan._desired, plan._nodes, plan._facts, plan._holders = desired, nodes, facts, holders
+        return plan
 
     def inputs_of(self, node: Node, lookup: Lookup, *, creating: bool = False) -> Mapping[str, Any]:
         """Resolve a node's inputs with what is known by now, as the planner did.
@@ -316,7 +374,7 @@ def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
 
 
 def observed_inputs(record: Record, node: Node) -> Mapping[str, Any]:
-    """Give recorded inputs, overlaid with what drifted."""
+    """Give recorded inputs, overlaid with what drifted; what was secret stays so."""
     if record.observed is None:
         return record.inputs
     unordered = view(node.declared.facts).unordered if node.declared is not None else frozenset()
@@ -403,15 +461,15 @@ def same_value(old: Any, new: Any) -> bool:
     return not unknown_in(new) and same(old, new)
 
 
-def _digestible(value: Any) -> Any:
+def _digestible(value: Any, keyed: Callable[[Any], str] | None) -> Any:
     if value is UNKNOWN:
         return ["\0unknown"]
     if isinstance(value, Secret):
-        return ["\0secret", MASK]
+        return ["\0secret", MASK if keyed is None else keyed(value)]
     if isinstance(value, Asset):
         return ["\0asset", value.hash]
     if isinstance(value, Mapping):
-        return {key: _digestible(item) for key, item in value.items()}
+        return {key: _digestible(item, keyed) for key, item in value.items()}
     if is_list(value):
-        return [_digestible(item) for item in value]
+        return [_digestible(item, keyed) for item in value]
     return value
