@@ -14,7 +14,6 @@ from iaclib.errors import PlanError
 from iaclib.plan.changes import Action
 from iaclib.plan.facts import Facts, View, view
 from iaclib.plan.node import Node
-from iaclib.plan.plan import held_message
 from iaclib.plan.verdict import unique_keys
 
 if TYPE_CHECKING:
@@ -120,4 +119,14 @@ def _left_there(address: str, holder: str) -> str:
     return (
         f"{address}: it would be created with the unique key of {holder}, which this plan leaves in the cloud, expected "
         f"a key that is free; if it is the same object, say Options(aliases=({holder!r},)), or import it by import_id"
+    )
+
+
+def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
+    """Say that a new object has the unique key of one that goes (rule 2a)."""
+    fields = " and ".join(key[2]) if isinstance(key[2], tuple) else "its identity"
+    return (
+        f"{address}: it would be created with the {fields} of {holder}, which this plan deletes, expected a key that "
+        f"is free; if it is the same object, say Options(aliases=({holder!r},)) or keep the address, else set "
+        "delete_before_replace=True"
     )

@@ -18,8 +18,9 @@ from iaclib.errors import DeclarationError, PlanError, PolicyViolationError
 from iaclib.model.redact import redact_text, secret_texts
 from iaclib.plan.changes import Action, Change, Violation
 from iaclib.plan.compare import unknown_in
+from iaclib.plan.describing import change_of
 from iaclib.plan.facts import view
-from iaclib.plan.plan import Plan, change_of
+from iaclib.plan.plan import Plan
 from iaclib.plan.verdict import evaluate
 from iaclib.provider.registry import load_named
 
