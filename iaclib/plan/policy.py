@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -110,6 +109,8 @@ class Policy:
         try:
             return self.function(**given)
         except Exception as error:  # noqa: BLE001 - whatever it raises is the policy's mistake
+            import traceback  # slow, and needed here alone
+
             last = traceback.extract_tb(error.__traceback__)[-1]
             told = redact_text(f"{type(error).__name__}: {error}", guarded())
             msg = (
