@@ -21,7 +21,7 @@ from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import DeclarationError, StalePlanError, StateError, UndecidedError
+from iaclib.errors import DeclarationError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -163,8 +163,9 @@ class Engine(Asking, Awaitable, Stewarding):
         )
         with collector_paused():
             desired = collected(stack, self._settings.policies)
-            snapshot = self.snapshot(desired.ref)
-        ref = desired.ref
+            ref = desired.ref
+            vault = Vault(ref, self._settings.keyring)
+            snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
         if snapshot.intents:
             names = ", ".join(sorted({intent.record.address for intent in snapshot.intents.values()}))
@@ -180,12 +181,15 @@ class Engine(Asking, Awaitable, Stewarding):
             if reading.errors:
                 raise self._observer.unread(ref, snapshot, reading)
             observed = observed_by(reading, snapshot)
-        return planning.plan(snapshot.lineage or self._settings.token(), observed)
+        plan = planning.plan(snapshot.lineage or self._settings.token(), observed)
+        plan._sealing = vault
+        return plan
 
     def apply(
         self,
         plan: Plan | Stack,
         *,
+        program: Stack | None = None,
         continue_on_error: bool = False,
         refresh: bool = False,
         targets: Iterable[str] = (),
@@ -201,6 +205,9 @@ class Engine(Asking, Awaitable, Stewarding):
 
         Args:
             plan: A plan, or the program.
+            program: Beside a plan that was loaded and needs functions of its
+                program, such as those of ``.map``: the program, which must
+                still say what the plan was made from.
             continue_on_error: Whether to go on with what a failure doesn't touch.
             refresh: As for ``plan``, like the rest; for a program only.
             targets: See ``plan``.
@@ -214,6 +221,7 @@ class Engine(Asking, Awaitable, Stewarding):
             ApplyFailed: At least one step failed; has ``.run``.
             ApplyCancelled: It was stopped; has ``.run``.
             StalePlanError: What the plan was made from has changed.
+            SealError: The plan's file was altered, or sealed with another key.
             PolicyViolationError: A mandatory policy objects; nothing was called.
         """
         options = _options(
@@ -226,12 +234,19 @@ class Engine(Asking, Awaitable, Stewarding):
                     "plan; give them to engine.plan"
                 )
                 raise TypeError(msg)
+            from iaclib.engine.planned import check_fresh, prepared  # few programs keep plans
+
+            now = None if program is None else collected(program, self._settings.policies)
+            plan = prepared(plan, self._settings, now)
             judge(plan, self._settings.policies)  # another engine may have made it: the policies of both count
             refuse_violations(plan)
-            with self._operation(plan._desired.ref, "destroy" if plan._destroy else "apply") as op:
+            with self._operation(plan.ref, "destroy" if plan._destroy else "apply") as op:
                 op.recover()
-                _check_fresh(plan, op)
+                check_fresh(plan, op)
                 return self._carry_out(op, plan, continue_on_error=continue_on_error)
+        if program is not None:
+            msg = "program= belongs to a plan, expected a plan beside it; give the program alone to plan and apply it"
+            raise TypeError(msg)
         desired = collected(plan, self._settings.policies)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
@@ -444,14 +459,3 @@ def _open_backend(state: str | Backend) -> Backend:
         )
         raise StateError(msg)
     return make(state)  # type: ignore[no-any-return]
-
-
-def _check_fresh(plan: Plan, op: Operation) -> None:
-    """Refuse a plan that was made from another state (rule 15)."""
-    state = op.ledger.state
-    if plan.serial != state.serial:
-        msg = f"{op.ref}: the plan was made at serial {plan.serial}, state is at {state.serial}; plan again"
-        raise StalePlanError(msg, ref=str(op.ref))
-    if state.serial and plan.lineage != state.lineage:
-        msg = f"{op.ref}: the plan was made for another stack of this name, expected the same lineage; plan again"
-        raise StalePlanError(msg, ref=str(op.ref))

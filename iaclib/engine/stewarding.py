@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.engine.gather import provider_of
-from iaclib.engine.importing import check_ids, import_entries
 from iaclib.engine.planning import collected, looked_up_for, stub_of
 from iaclib.engine.records import under
 from iaclib.errors import TargetError
@@ -120,6 +119,8 @@ class Stewarding:
                 an object does not exist or is recorded elsewhere.
             ApplyFailed: Something can't be read.
         """
+        from iaclib.engine.importing import check_ids, import_entries  # needed here alone
+
         desired = collected(stack, self._settings.policies)
         with self._operation(desired.ref, "import") as op:
             op.recover()

@@ -16,14 +16,16 @@ class File(iac.Resource, type="local:File"):
     one from the working directory at creation. The folder has to exist:
     declare a ``Directory`` for it.
 
-    Give ``content`` (text, written as UTF-8) or ``content_base64`` (any
-    bytes). Where it is secret, ``sha256`` is secret too. ``mode`` is four
-    octal digits; by default only the owner may read.
+    Give ``content`` (text, written as UTF-8), ``content_base64`` (any bytes) or
+    ``source`` (an ``iac.Asset`` of one file, for what is large). Where the
+    content is secret, ``sha256`` is secret too. ``mode`` is four octal digits;
+    by default only the owner may read.
     """
 
     path: iac.Input[Annotated[str, iac.Range(1, None)]] = iac.field(replaces=True, unique=True)
     content: iac.Input[str] | None = iac.field(default=None)
     content_base64: iac.Input[str] | None = iac.field(default=None)
+    source: iac.Input[iac.Asset] | None = iac.field(default=None)
     mode: iac.Input[_Mode] = iac.field(default="0600")
     sha256: iac.Output[str] = iac.computed()
     size: iac.Output[int] = iac.computed()
@@ -33,10 +35,10 @@ class File(iac.Resource, type="local:File"):
         def __init__(self, logical_name, *extra, **given) -> None:  # noqa: ANN001, ANN002, ANN003 - as Resource's
             super().__init__(logical_name, *extra, **given)
             declared = self.__dict__["_iac"]
-            found = [name for name in ("content", "content_base64") if name in declared.inputs]
+            found = [name for name in ("content", "content_base64", "source") if name in declared.inputs]
             if len(found) != 1:
-                what = "both given" if found else "both missing"
-                msg = f"{declared.address}: content and content_base64 are {what}, expected one of them; correct it in {declared.location}"
+                what = " and ".join(found) or "nothing"
+                msg = f"{declared.address}: {what} given as content, expected one of content, content_base64 and source; correct it in {declared.location}"
                 raise InvalidPropertyError(msg, address=declared.address)
 
 

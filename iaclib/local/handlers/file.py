@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import io
 import os
+import shutil
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from iaclib.errors import ConflictError, InvalidRequestError
 from iaclib.local.handlers.base import LocalContext, LocalHandler, mode_of, sync, translated
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, MAX_TEXT, Secret
 from iaclib.provider.handler import Live
 
@@ -68,12 +71,12 @@ class FileHandler(LocalHandler):
 
     def _written(self, ctx: LocalContext, path: Path, inputs: Mapping[str, Any]) -> Live:
         """Write the whole file, durably, or leave what was there."""
-        content, new = _bytes(path, inputs), _beside(path)
-        with translated(path, "writing"):
+        new = _beside(path)
+        with _opened(path, inputs) as content, translated(path, "writing"):
             new.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             with open(os.open(new, flags, 0o600), "wb") as file:  # noqa: PTH123 - made for this user only, from the start
-                file.write(content)
+                shutil.copyfileobj(content, file)
                 file.flush()
                 os.fchmod(file.fileno(), int(inputs["mode"], 8))
                 os.fsync(file.fileno())
@@ -83,14 +86,13 @@ class FileHandler(LocalHandler):
 
     def _live(self, ctx: LocalContext, path: Path, status: os.stat_result) -> Live:
         """Show a file in the way in which it was declared."""
-        field = "content_base64" if "content_base64" in ctx.inputs else "content"
-        data = path.read_bytes() if status.st_size <= MAX_TEXT else None
-        outputs: dict[str, Any] = {"size": status.st_size}
-        if data is not None:
-            digest = hashlib.sha256(data).hexdigest()
-            outputs["sha256"] = Secret(digest) if isinstance(ctx.inputs.get(field), Secret) else digest
-        seen = {field: _shown(field, data), "mode": mode_of(status)}
-        return Live(str(path), outputs, self.at(ctx, path, **seen))
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        field = next((field for field in ("content_base64", "source") if field in ctx.inputs), "content")
+        secret = isinstance(ctx.inputs.get(field), Secret)
+        outputs = {"size": status.st_size, "sha256": Secret(digest) if secret else digest}
+        seen = Asset.known(digest) if field == "source" else _shown(field, path, status)
+        return Live(str(path), outputs, self.at(ctx, path, **{field: seen, "mode": mode_of(status)}))
 
 
 def _beside(path: Path) -> Path:
@@ -98,20 +100,28 @@ def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.iaclib-new")
 
 
-def _bytes(path: Path, inputs: Mapping[str, Any]) -> bytes:
+def _opened(path: Path, inputs: Mapping[str, Any]) -> BinaryIO:
+    """Give what is to be written."""
+    source: Asset | None = inputs.get("source")
+    if source is not None:
+        if source.zipped:
+            msg = f"{path}: source is a folder or a zip file, expected one file, whose hash is its content's; declare a File for each"
+            raise InvalidRequestError(msg)
+        return source.open()
     encoded = inputs.get("content_base64")
     if encoded is None:
-        return str(inputs["content"]).encode()
+        return io.BytesIO(str(inputs["content"]).encode())
     try:
-        return base64.b64decode(encoded, validate=True)
+        return io.BytesIO(base64.b64decode(encoded, validate=True))
     except binascii.Error:
         msg = f"{path}: content_base64 is no base64, expected the standard alphabet with padding; encode it again"
         raise InvalidRequestError(msg) from None
 
 
-def _shown(field: str, data: bytes | None) -> str | None:
+def _shown(field: str, path: Path, status: os.stat_result) -> str | None:
     """Give content as state can hold it; None, which is drift as well, for what it can't."""
-    if data is None:
+    if status.st_size > MAX_TEXT:
         return None
+    data = path.read_bytes()
     text = base64.b64encode(data).decode() if field == "content_base64" else data.decode(errors="replace")
     return None if len(text) > MAX_TEXT or MASK in text else text

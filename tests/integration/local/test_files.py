@@ -138,7 +138,7 @@ def test_a_missing_folder_is_named(engine, work, stack):
 def test_content_is_given_once(stack, work):
     """A file without content, or with two, is refused where it is declared."""
     for given in ({}, {"content": "a", "content_base64": "YQ=="}):
-        with pytest.raises(InvalidPropertyError, match="expected one of them; correct it in .*test_files.py"):
+        with pytest.raises(InvalidPropertyError, match="expected one of content, .*; correct it in .*test_files.py"):
             stack(lambda given=given: File("file", path=str(work / "f"), **given))
 
 
@@ -240,3 +240,32 @@ def test_a_killed_relative_file_is_found_from_elsewhere(work, ctx, monkeypatch):
     step = ctx(checkpoint=lambda *what: noted.append(what))
     FileHandler().create(step, {"path": "f", "content": "x", "mode": "0600"})
     assert noted == [(str(work / "f"), None)]
+
+
+def test_an_asset_is_copied_and_its_hash_compared(engine, work, stack, actions):
+    """A large file goes through by its hash alone: change, drift and repair are told by it."""
+    source = work / "source"
+    source.write_bytes(b"\xff" * 6_000_000)
+
+    def declared():
+        return stack(lambda: File("file", path=str(work / "copy"), source=iac.Asset(source)))
+
+    engine.apply(declared())
+    assert (work / "copy").read_bytes() == source.read_bytes()
+    assert engine.snapshot("local/test").records["file"].outputs["sha256"] == iac.Asset(source).hash
+    assert not engine.plan(declared(), refresh=True)
+    (work / "copy").write_text("theirs")
+    assert actions(engine.apply(engine.plan(declared(), refresh=True))) == ["update file"]
+    source.write_text("other")
+    assert actions(engine.apply(declared())) == ["update file"]
+    assert (work / "copy").read_text() == "other"
+    engine.destroy("local/test")
+    assert names(work) == ["source"]
+
+
+def test_a_folder_is_no_source_of_a_file(engine, work, stack):
+    """Its hash is not that of a file, so nothing could tell drift."""
+    with pytest.raises(ApplyFailed) as failed:
+        engine.apply(stack(lambda: File("file", path=str(work / "copy"), source=iac.Asset(work))))
+    assert "declare a File for each" in str(failed.value.exceptions[0])
+    assert names(work) == []
