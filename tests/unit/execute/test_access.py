@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,7 @@ class Reached:
     """The account that the credentials at hand lead to."""
 
     account = "1"
-    deletes: list[str] = []
+    deletes: ClassVar[list[str]] = []
 
 
 class Handler:
