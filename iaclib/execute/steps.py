@@ -156,17 +156,20 @@ class _Build:
         self._goers()
         if not self.deleting:
             return
-        users = self._users()
-        self._go_early(users)
+        users, standing = self._users(), self._standing()
+        self._go_early(users, standing)
         self._carry()
-        self._between(users)
+        self._between(users, standing)
         for address, tasks in self.deleting.items():
             for task in tasks:
-                self._place(task, users.get(address, ()))
+                self._place(task, users.get(address, ()), standing.get(address, ()))
         for (address, early), gate in self.gates.items():
             for user in users.get(address, ()):
-                for other in self._goes(user, early=early):
-                    other.then(gate)
+                if (user, early) in self.gates:
+                    self.gates[user, early].then(gate)
+            for task in standing.get(address, ()):
+                if task.early or not early:
+                    task.stand.then(gate)
         for address, tasks in self.deleting.items():
             for task in tasks:
                 if task.early:
@@ -192,26 +195,36 @@ class _Build:
             self.deleting.setdefault(record.address, []).append(task)
 
     def _users(self) -> dict[str, list[str]]:
-        """Give, for each address, the addresses whose recorded objects depend on it."""
-        users: dict[str, dict[str, None]] = {}
-        for record in (*self.records.values(), *self.superseded):
+        """Give, for each address, the addresses whose current objects depend on it."""
+        users: dict[str, list[str]] = {}
+        for record in self.records.values():
             for name in record.dependencies:
-                users.setdefault(name, {})[record.address] = None
-        return {name: list(found) for name, found in users.items()}
+                users.setdefault(name, []).append(record.address)
+        return users
 
-    def _go_early(self, users: Mapping[str, Sequence[str]]) -> None:
-        """Let removed ones that stand on what is deleted first go before it."""
+    def _standing(self) -> dict[str, list[Task]]:
+        """Give, for each address, the deletes of objects that depend on it themselves."""
+        standing: dict[str, list[Task]] = {}
+        for tasks in self.deleting.values():
+            for task in tasks:
+                for name in task.record.dependencies if task.record is not None else ():
+                    if name != task.address:
+                        standing.setdefault(name, []).append(task)
+        return standing
+
+    def _go_early(self, users: Mapping[str, Sequence[str]], standing: Mapping[str, Sequence[Task]]) -> None:
+        """Let removed ones that stand on what is deleted first go before it, old halves too."""
         todo = [address for address, tasks in self.deleting.items() if any(task.early for task in tasks)]
         seen = set(todo)
         while todo:
-            for user in users.get(todo.pop(), ()):
-                if user in seen:
-                    continue
-                seen.add(user)
-                todo.append(user)
-                for task in self.deleting.get(user, ()):
-                    if task.superseded or (task.node is not None and task.node.action.value in ("delete", "forget")):
-                        task.early = True
+            address = todo.pop()
+            for task in standing.get(address, ()):
+                if task.superseded or (task.node is not None and task.node.action.value in ("delete", "forget")):
+                    task.early = True
+            for user in (*users.get(address, ()), *(task.address for task in standing.get(address, ()))):
+                if user not in seen:
+                    seen.add(user)
+                    todo.append(user)
 
     def _carry(self) -> None:
         """Let an object go with another's delete, but what stands on it go before (rule 8)."""
@@ -231,7 +244,7 @@ class _Build:
             if task.carrier is not None:
                 task.stand.then(task.carrier.stand)
 
-    def _between(self, users: Mapping[str, Sequence[str]]) -> None:
+    def _between(self, users: Mapping[str, Sequence[str]], standing: Mapping[str, Sequence[Task]]) -> None:
         """Let the order of two deletes pass through kept addresses.
 
         An early delete doesn't wait for a late one that way: what stays between
@@ -240,26 +253,22 @@ class _Build:
         above = _closure(self.deleting, users)
         if len(above) == len(self.deleting):
             return
-        below = _closure(self.deleting, {name: record.dependencies for name, record in self.records.items()})
+        below = _closure(standing, {name: record.dependencies for name, record in self.records.items()})
         between = (above & below) - set(self.deleting)
         self.gates = {(name, early): Task(Kind.GATE, name) for name in between for early in (True, False)}
 
-    def _goes(self, user: str, *, early: bool) -> Sequence[Task]:
-        gate = self.gates.get((user, early))
-        if gate is not None:
-            return (gate,)
-        return [task.stand for task in self.deleting.get(user, ()) if task.early or not early]
-
-    def _place(self, task: Task, users: Iterable[str]) -> None:
+    def _place(self, task: Task, users: Iterable[str], standing: Iterable[Task]) -> None:
         if not task.early:
             self.barrier.then(task.stand, needed=False)
+        for other in standing:
+            # What stands at the address of an old half by now may well stand on its successor: a late delete of it can wait.
+            if other.early or not (task.early and task.superseded):
+                other.stand.then(task.stand)
         for user in users:
             if user == task.address:
                 continue
             if (user, task.early) in self.gates:
                 self.gates[user, task.early].then(task.stand)
-            for other in self.deleting.get(user, ()):
-                other.stand.then(task.stand)
             final = self.main.get(user)
             if final is None:
                 continue
