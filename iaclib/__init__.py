@@ -9,9 +9,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iaclib import errors as errors
+    from iaclib.declare import Asset as Asset
     from iaclib.declare import Component as Component
     from iaclib.declare import Hooks as Hooks
     from iaclib.declare import Input as Input
+    from iaclib.declare import Lookup as Lookup
     from iaclib.declare import Options as Options
     from iaclib.declare import Output as Output
     from iaclib.declare import Pattern as Pattern
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from iaclib.declare import json as json
     from iaclib.declare import output as output
     from iaclib.declare import secret as secret
+    from iaclib.declare import stack_output as stack_output
     from iaclib.engine.engine import Engine as Engine
     from iaclib.errors import PartialFailure as PartialFailure
     from iaclib.execute.run import Run as Run
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Action": "plan.changes",
+    "Asset": "declare",
     "Component": "declare",
     "Context": "provider.context",
     "Engine": "engine.engine",
@@ -46,6 +51,7 @@ _HOMES = {
     "Hooks": "declare",
     "Input": "declare",
     "Live": "provider.handler",
+    "Lookup": "declare",
     "Options": "declare",
     "Output": "declare",
     "PartialFailure": "errors",
@@ -65,6 +71,7 @@ _HOMES = {
     "output": "declare",
     "policy": "plan.policy",
     "secret": "declare",
+    "stack_output": "declare",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - a sorted list of the table above
@@ -72,6 +79,8 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return importlib.import_module("iaclib.errors")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module 'iaclib' has no attribute {name!r}"
@@ -82,4 +91,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_HOMES, "errors"})

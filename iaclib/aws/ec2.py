@@ -1,6 +1,7 @@
-"""Declarations for EC2: networks, security and compute."""
+"""Declarations for EC2: networks, security and compute; and what can be looked up."""
 
 from iaclib.aws._ec2_compute import Instance, Volume
+from iaclib.aws._ec2_lookups import ImageLookup, lookup_image
 from iaclib.aws._ec2_network import (
     VPC,
     InternetGateway,
@@ -14,6 +15,7 @@ from iaclib.aws._ec2_security import KeyPair, SecurityGroup
 
 __all__ = [
     "VPC",
+    "ImageLookup",
     "Instance",
     "InternetGateway",
     "KeyPair",
@@ -24,4 +26,5 @@ __all__ = [
     "SubnetRouteTableAssociation",
     "VPCGatewayAttachment",
     "Volume",
+    "lookup_image",
 ]

@@ -35,6 +35,10 @@ HANDLERS: dict[str, str] = {
     "aws:logs:LogGroup": f"{_HERE}.logs:LogGroupHandler",
     "aws:dynamodb:Table": f"{_HERE}.dynamodb:TableHandler",
 }
+#: The same for what is looked up only.
+LOOKUPS: dict[str, str] = {
+    "aws:ec2:Image": f"{_HERE}.ec2_image:ImageHandler",
+}
 
 _loaded: dict[str, Handler[Any]] = {}
 _lock = threading.Lock()
@@ -48,7 +52,7 @@ def handler(type: str) -> Handler[Any]:
     """
     found = _loaded.get(type)
     if found is None:
-        module, _, name = HANDLERS[type].partition(":")
+        module, _, name = (HANDLERS.get(type) or LOOKUPS[type]).partition(":")
         with _lock:
             found = _loaded.setdefault(type, getattr(importlib.import_module(module), name)())
     return found

@@ -5,17 +5,22 @@ nothing in the house may import ``iaclib`` itself.
 """
 
 from iaclib.declare.component import Component
+from iaclib.declare.lookup import Lookup
 from iaclib.declare.options import Hooks, Options, Timeouts
 from iaclib.declare.resource import Resource
+from iaclib.declare.sources import stack_output
 from iaclib.declare.stack import Stack
+from iaclib.model.assets import Asset
 from iaclib.model.fields import Pattern, Range, computed, field
 from iaclib.model.outputs import Input, Output, gather, json, output, secret
 from iaclib.model.values import Secret
 
 __all__ = [
+    "Asset",
     "Component",
     "Hooks",
     "Input",
+    "Lookup",
     "Options",
     "Output",
     "Pattern",
@@ -30,4 +35,5 @@ __all__ = [
     "json",
     "output",
     "secret",
+    "stack_output",
 ]

@@ -14,12 +14,13 @@ from collections import abc
 from typing import Any, Final, Union
 
 from iaclib.errors import DeclarationError
+from iaclib.model.assets import Asset
 from iaclib.model.fields import Pattern, Range
 from iaclib.model.outputs import Output
 from iaclib.model.values import Secret
 from iaclib.schema.shapes import Shape
 
-_SCALARS: Final[dict[Any, str]] = {str: "str", int: "int", float: "float", bool: "bool"}
+_SCALARS: Final[dict[Any, str]] = {str: "str", int: "int", float: "float", bool: "bool", Asset: "asset"}
 _LISTS: Final = (list, tuple, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _MAPS: Final = (dict, abc.Mapping, abc.MutableMapping)
 _WRAPPERS: Final = (typing.Required, typing.NotRequired, typing.Final)
@@ -67,7 +68,7 @@ def shape_of(annotation: Any, where: str) -> Shape:
     try:
         return _shape(annotation)
     except UnsupportedError as error:
-        msg = f"{where}: the annotation {error} describes no JSON value, expected str, int, float, bool, Literal, list, mapping, TypedDict, or Input of one"
+        msg = f"{where}: the annotation {error} describes no JSON value, expected str, int, float, bool, Asset, Literal, list, mapping, TypedDict, or Input of one"
         raise DeclarationError(msg + "; change it") from None
 
 

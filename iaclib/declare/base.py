@@ -19,6 +19,7 @@ from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields
 from iaclib.model.addresses import near
 from iaclib.model.fields import MISSING, FieldSpec
+from iaclib.model.outputs import lower, make_secret
 from iaclib.model.tokens import PREFIX
 
 if TYPE_CHECKING:
@@ -178,3 +179,21 @@ def check_path(path: str, facts: ClassFacts, where: str, location: Location, opt
         hint = near(path, facts.fields) or f"there are {', '.join(facts.fields)}"
         msg = f"{where}: {option} has {path[:80]!r}, expected a path that begins with a property ({hint}); correct it in {location}"
         raise DeclarationError(msg)
+
+
+def lower_field(value: Any, field: FieldFacts, address: str, tokens: Any, location: Location) -> Any:
+    """Turn one argument into a lowered value and check it against its shape.
+
+    Raises:
+        InvalidPropertyError: It is no JSON, or not what the field takes.
+    """
+    try:
+        lowered = lower(value, f"{address}: {field.name}", tokens)
+    except InvalidPropertyError as error:
+        raise InvalidPropertyError(f"{error.message}; in {location}", address=address) from None
+    assert field.shape is not None  # noqa: S101 - resources take JSON only
+    fault = field.shape.fault(lowered, hide=field.spec.secret)
+    if fault is not None:
+        msg = f"{address}: {field.name}{fault.path}: {fault.problem}; correct it in {location}"
+        raise InvalidPropertyError(msg, address=address)
+    return make_secret(lowered) if field.spec.secret else lowered

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from iaclib.declare.component import check_assigned, note
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.resource import Resource
+from iaclib.declare.sources import take
 from iaclib.declare.stack import Stack
 from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
 from iaclib.model.addresses import near
-from iaclib.model.outputs import has_expr, lower, ref_nodes
+from iaclib.model.expressions import Looked
+from iaclib.model.outputs import has_expr, leaf_nodes, lower
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,14 +80,19 @@ def _of_block(stack: Stack) -> Desired:
 
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
-    desired = Desired(collection.ref, dict(resources), dict(collection.outputs), dict(collection.components))
     link(resources.values(), collection)
-    _check_refs(desired.outputs, str(collection.ref), collection)
-    return desired
+    _check_refs(collection.outputs, str(collection.ref), collection)
+    return Desired(
+        collection.ref,
+        dict(resources),
+        dict(collection.outputs),
+        dict(collection.components),
+        sources=tuple(collection.sources),
+    )
 
 
 def link(declarations: Iterable[Declared], collection: Collection) -> None:
-    """Turn what declarations say of each other into addresses.
+    """Turn what declarations say of each other into addresses; take the lookups that they use.
 
     Raises:
         DeclarationError: One names something that is not declared.
@@ -149,6 +156,9 @@ def _targets(
     found: dict[str, None] = {}
     for item in waits:
         own = item.__dict__
+        if "_iac_query" in own:
+            msg = f"{declared.address}: {option} names the lookup {item!r}, which is read before anything is done, expected resources or components; drop it, in {declared.location}"
+            raise DeclarationError(msg)
         if own.get("_iac_recorded") and own["_iac_ref"] == collection.ref:  # a session's view of what is recorded
             found[own["_iac_address"]] = None
             continue
@@ -165,9 +175,13 @@ def _targets(
 
 
 def _check_refs(value: Any, where: str, collection: Collection) -> None:
-    """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one."""
-    for node in ref_nodes(value):
-        if node.address not in collection.resources and not (collection.known and collection.known(node.address, "id")):
+    """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one; take lookups."""
+    for node in leaf_nodes(value):
+        if isinstance(node, Looked):
+            take(node, where, collection)
+        elif node.address not in collection.resources and not (
+            collection.known and collection.known(node.address, "id")
+        ):
             hint = near(node.address, collection.resources)
             msg = f"{where}: uses {node.describe()}, which this stack does not declare (an output of an earlier collect?), expected a declared resource{f' ({hint})' if hint else ''}; declare it in build()"
             raise DeclarationError(msg)

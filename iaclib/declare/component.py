@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from iaclib.declare.aliases import former_addresses
 from iaclib.declare.base import ClassFacts, Declaration, Fielded, missing_or_unknown, read_fields
+from iaclib.declare.naming import address_of
 from iaclib.declare.options import DEFAULT, OF_COMPONENTS, Options, inherit, said
-from iaclib.declare.resource import address_of
 from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields, scope
 from iaclib.model.expressions import lift

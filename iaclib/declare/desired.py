@@ -13,9 +13,10 @@ import attrs
 from iaclib.model.addresses import StackRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from iaclib.declare.options import Options
+    from iaclib.declare.sources import Source
     from iaclib.model.scope import Location
     from iaclib.provider.base import Provider
     from iaclib.schema.facts import TypeFacts
@@ -95,6 +96,7 @@ class Desired:
         outputs: Exports, as lowered values.
         components: Where each was declared, by address.
         raised: Whether the program raised before its end.
+        sources: Lookups and other stacks' outputs, in order of declaration.
         remedies: Which policy set which field, by address.
     """
 
@@ -103,4 +105,5 @@ class Desired:
     outputs: Mapping[str, Any] = attrs.field(factory=dict)
     components: Mapping[str, Location] = attrs.field(factory=dict)
     raised: bool = False
+    sources: Sequence[Source] = ()
     remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)

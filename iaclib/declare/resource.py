@@ -6,7 +6,7 @@ that errors name the user's line. Knows nothing of state, plans or clouds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from iaclib.declare import registry
 from iaclib.declare.aliases import former_addresses
@@ -17,20 +17,23 @@ from iaclib.declare.base import (
     Fielded,
     FieldFacts,
     check_path,
+    lower_field,
     missing_or_unknown,
     read_fields,
 )
 from iaclib.declare.desired import Declared
+from iaclib.declare.naming import address_of, check_type
 from iaclib.declare.options import DEFAULT, Options, inherit
+from iaclib.declare.sources import Query, chosen_provider, sought
 from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields, scope
-from iaclib.model.addresses import check_name, near
-from iaclib.model.expressions import Ref, lift
+from iaclib.model.addresses import near
+from iaclib.model.expressions import Looked, Ref, lift
 from iaclib.model.fields import FieldSpec
-from iaclib.model.outputs import Output, has_expr, is_secret, lower, make_secret
+from iaclib.model.outputs import Output, has_expr, is_secret, lower
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import MASK
-from iaclib.provider.base import Provider, active
+from iaclib.provider.base import active
 from iaclib.provider.registry import register_handler
 from iaclib.schema.facts import PropertyFacts, TypeFacts
 from iaclib.schema.shapes import Shape
@@ -38,9 +41,11 @@ from iaclib.schema.shapes import Shape
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from iaclib.model.scope import Location, Scope
+    from iaclib.model.outputs import Input
+    from iaclib.model.scope import Location
 
 _ID = FieldFacts("id", FieldSpec(computed=True, stable=True), Shape("str"))
+_ID_ASKED = FieldFacts("id", FieldSpec(), Shape("str", length=(1, None)))
 _BIG = 2**63
 _SHORT = 4096  # text up to this length needs no slow check
 
@@ -62,7 +67,11 @@ class _Property:
         name = self.name
         declared: Declared | None = own.get("_iac")
         if declared is None:
-            raise AttributeError(name)
+            query: Query | None = own.get("_iac_query")
+            if query is None:
+                raise AttributeError(name)
+            found = own[name] = Output(Looked(query, name, secret=self.secret))
+            return found
         secret = self.secret or (declared.options is not DEFAULT and name in declared.options.secret_outputs)
         found = own[name] = Output(Ref(own["_iac_ref"], declared.address, name, secret=secret))
         return found
@@ -150,14 +159,50 @@ class Resource(Declaration, Fielded):
                 raise InvalidPropertyError(msg)
             _declare(self, logical_name, opts, given)
 
+    @classmethod
+    def get(cls, logical_name: str, *, id: Input[str], opts: Options | None = None) -> Self:
+        """Look up an object that this stack doesn't manage; it is read when planning and never changed.
+
+        Outside of a stack it is for ``engine.read``, or for the one stack that uses it.
+
+        Args:
+            logical_name: Its name in the stack, as for a resource.
+            id: Its physical id; may be an output of another lookup or stack.
+            opts: Only ``provider`` counts for what is not managed.
+
+        Returns:
+            An object of this class whose properties are outputs: what the
+            handler's ``read`` shows.
+        """
+        facts = cls._iac_class.type
+        if facts is None:
+            msg = f"{cls.__qualname__}.get({logical_name!r}): the class has no type, expected one with type='...'; use a subclass in {scope.caller()}"
+            raise DeclarationError(msg)
+        query = sought(
+            logical_name,
+            facts.type,
+            "read",
+            {"id": id},
+            {**cls._iac_class.fields, "id": _ID_ASKED},
+            opts,
+            own_handler=cls._iac_own_handler,
+            defined_by=f"{cls.__module__}:{cls.__qualname__}" if cls._iac_own_handler else "",
+        )
+        found = object.__new__(cls)
+        object.__setattr__(found, "__dict__", {"logical_name": logical_name, "opts": opts, "_iac_query": query})
+        return found
+
     @property
     def urn(self) -> str:
         """``project/stack:address``."""
+        query: Query | None = self.__dict__.get("_iac_query")
+        if query is not None:
+            return query.urn
         ref: str = self.__dict__["_iac_ref"].urn(self.__dict__["_iac"].address)
         return ref
 
     def __repr__(self) -> str:
-        declared = self.__dict__.get("_iac")
+        declared = self.__dict__.get("_iac") or self.__dict__.get("_iac_query")
         return f"<{type(self).__name__} {declared.address if declared is not None else '?'}>"
 
 
@@ -209,7 +254,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
             continue
-        lowered = _lower(value, field, address, tokens, location)
+        lowered = lower_field(value, field, address, tokens, location)
         inputs[name] = lowered
         if isinstance(lowered, int | float | str):
             continue
@@ -245,7 +290,9 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
             if opts.replacement_trigger is not None:
                 declared.trigger = lower(opts.replacement_trigger, f"{address}: replacement_trigger", tokens)
         declared.options = inherit(opts, now.inherited)
-    declared.provider = _provider(declared, active.get(), cls)
+    declared.provider = chosen_provider(
+        declared.options.provider, active.get(), facts.type, address, location, own_handler=cls._iac_own_handler
+    )
     own = {name: value for name, value in given.items() if value is not None} if unset else given
     for name, field in named.items() if secrets else ():
         if field.spec.secret and name in inputs:  # reads as an output, so that text made of it stays secret
@@ -256,46 +303,6 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     own["_iac_ref"] = collection.ref
     object.__setattr__(self, "__dict__", own)
     collection.resources[address] = declared
-
-
-def _lower(value: Any, field: FieldFacts, address: str, tokens: Any, location: Location) -> Any:
-    """Turn one argument into a lowered value and check it against its shape."""
-    try:
-        lowered = lower(value, f"{address}: {field.name}", tokens)
-    except InvalidPropertyError as error:
-        raise InvalidPropertyError(f"{error.message}; in {location}", address=address) from None
-    assert field.shape is not None  # noqa: S101 - resources take JSON only
-    fault = field.shape.fault(lowered, hide=field.spec.secret)
-    if fault is not None:
-        msg = f"{address}: {field.name}{fault.path}: {fault.problem}; correct it in {location}"
-        raise InvalidPropertyError(msg, address=address)
-    return make_secret(lowered) if field.spec.secret else lowered
-
-
-def address_of(now: Scope, logical_name: Any, location: Location) -> str:
-    """Give the address of a name in a scope.
-
-    Raises:
-        DeclarationError: The name can't be part of an address, or holds an
-            output or secret.
-    """
-    if type(logical_name) is not str:
-        if isinstance(logical_name, Output):
-            msg = f"a logical name is the output {logical_name._expr.describe()}, expected text known when declaring; use a plain name in {location}"
-            raise DeclarationError(msg)
-        check_name(logical_name, "logical")
-    if PREFIX in logical_name or MASK in logical_name:
-        msg = f"{now.prefix}…: a logical name holds an output or a secret, expected text known when declaring; use a plain name in {location}"
-        raise DeclarationError(msg)
-    if len(now.collection.tokens):
-        try:
-            now.collection.tokens.refuse_any(logical_name, f"{now.prefix}…: logical name")
-        except InvalidPropertyError as error:
-            raise DeclarationError(f"{error.message}; in {location}") from None
-    try:
-        return now.prefix + check_name(logical_name, "logical")
-    except DeclarationError as error:
-        raise DeclarationError(f"{error.message} in {location}") from None
 
 
 def _check_options(opts: Any, known: ClassFacts, address: str, location: Location) -> None:
@@ -323,27 +330,6 @@ def _check_options(opts: Any, known: ClassFacts, address: str, location: Locatio
             f"{address}: on_delete holds an output, expected values known when declaring; write them out in {location}"
         )
         raise DeclarationError(msg)
-
-
-def _provider(declared: Declared, in_force: tuple[Provider, ...], cls: type[Resource]) -> Provider | None:
-    chosen = declared.options.provider
-    if chosen is None and not in_force:
-        return None
-    prefix = declared.type.partition(":")[0]
-    if chosen is not None:
-        if chosen.name != prefix and not cls._iac_own_handler:
-            msg = f"{declared.address}: provider {chosen.name!r} does not serve type {declared.type!r}, expected one named {prefix!r}; change it in {declared.location}"
-            raise DeclarationError(msg)
-        return chosen
-    return next((provider for provider in reversed(in_force) if provider.name == prefix), None)
-
-
-def check_type(name: str, cls: type) -> str:
-    """Check the name of a type: parts joined by ``:``, the provider's first."""
-    if not isinstance(name, str) or ":" not in name or not all(part.strip() == part != "" for part in name.split(":")):
-        msg = f"{cls.__qualname__}: type={name!r}, expected 'provider:Name' or 'provider:module:Name'; correct it"
-        raise DeclarationError(msg)
-    return name
 
 
 def _unique(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Never, Self
 
 from iaclib.declare.base import ClassFacts, Fielded, read_fields
@@ -25,7 +26,9 @@ class Stack(Fielded):
     and the name make the reference ``project/name``.
     """
 
-    _reserved: ClassVar[frozenset[str]] = frozenset({"logical_name", "project", "ref", "build", "export"})
+    _reserved: ClassVar[frozenset[str]] = frozenset(
+        {"logical_name", "project", "ref", "build", "export", "from_config"}
+    )
     _iac_class: ClassVar[ClassFacts] = ClassFacts({})
     _iac_project: ClassVar[str] = ""
 
@@ -65,6 +68,34 @@ class Stack(Fielded):
         def ref(self) -> StackRef:
             """Project and name."""
 
+    @classmethod
+    def from_config(cls, name: str, path: str | os.PathLike[str] | None = None) -> Self:
+        """Make a stack whose fields come from ``iaclib.toml`` or ``[tool.iaclib]`` of ``pyproject.toml``.
+
+        ``IACLIB_CONFIG_<FIELD>`` overrides a field: text as it is, anything
+        else as JSON.
+
+        Args:
+            name: The stack's name, or ``project/name``.
+            path: The file, or a folder to search from; None searches from the
+                working directory upward.
+
+        Raises:
+            ConfigError: A key is unknown, missing, or of the wrong type.
+        """
+        from iaclib.declare.config import field_values, load_config, refused
+
+        config = load_config(path)
+        project, _, stack = str(name).rpartition("/")
+        ref = StackRef(project or cls._iac_project, check_name(stack, "stack"))
+        given: dict[str, Any] = field_values(config, ref, cls._iac_class)
+        if project:
+            given["project"] = project
+        try:
+            return cls(stack, **given)
+        except InvalidPropertyError as error:
+            raise refused(error, config) from None
+
     def build(self) -> None:
         """Declare what is in the stack."""
 
@@ -99,7 +130,7 @@ class Stack(Fielded):
             msg = f"{self.ref}: a second `with` block of one stack, expected one; make another Stack"
             raise DeclarationError(msg)
         if scope.current.get() is not None:
-            msg = f"{self.ref}: a stack within a stack, expected stacks side by side; end the outer one first, at {scope.caller()}"
+            msg = f"{self.ref}: a stack within a stack or session, expected them side by side; end the outer one first, at {scope.caller()}"
             raise DeclarationError(msg)
         own["_iac_collection"] = scope.Collection(self.ref)
         own["_iac_block"] = "open"

@@ -12,12 +12,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from iaclib.declare.desired import Desired
+from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
+from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
 from iaclib.errors import StalePlanError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
@@ -49,7 +51,7 @@ def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Awaitable, Stewarding):
+class Engine(Asking, Awaitable, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -247,6 +249,7 @@ class Engine(Awaitable, Stewarding):
         return self._carry_out(op, planning.plan(op.ledger.state.lineage), continue_on_error=continue_on_error)
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
+        check_assets(plan)
         op.ledger.state.lineage = plan.lineage
         if plan._observed:
             self._observer.write(op, plan._observed)

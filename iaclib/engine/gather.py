@@ -15,7 +15,7 @@ from iaclib.plan.targets import EVERYTHING, Selection
 from iaclib.provider.registry import own_handler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.provider.base import Provider
@@ -77,6 +77,9 @@ def gather(
         for name, handler in handlers.items()
         if (found := getattr(handler, "identity", None)) is not None and getattr(handler, "find", None) is None
     }
+    deciders = {
+        name: found for name, handler in handlers.items() if (found := getattr(handler, "replaces", None)) is not None
+    }
 
     def normalise(type_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         function = normalisers.get(type_name)
@@ -89,12 +92,17 @@ def gather(
         found: str | None = function(plain_inputs(inputs))
         return found
 
+    def replaces(type_name: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Collection[str]:
+        function = deciders.get(type_name)
+        return () if function is None else function(plain_inputs(before), plain_inputs(after))
+
     return Facts(
         lineage=lineage,
         providers=providers,
         default_tags=tags,
         normalise=normalise if normalisers else None,
         identity=identity if identities else None,
+        replaces=replaces if deciders else None,
         observed=observed,
         retyped=retyped,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
     from iaclib.engine.settings import Settings
     from iaclib.execute.ledger import Ledger
+    from iaclib.plan.facts import Found
     from iaclib.provider.handler import Live
     from iaclib.state.journal import Entry
     from iaclib.state.record import ProviderRecord, Record, Snapshot
@@ -60,6 +61,7 @@ def import_entries(
     shown: Mapping[str, Live | None],
     ids: Mapping[str, str],
     providers: Mapping[str, ProviderRecord | None],
+    looked_up: Mapping[str, Found],
     settings: Settings,
 ) -> list[Entry]:
     """Make the entries that record what was read.
@@ -74,6 +76,8 @@ def import_entries(
     made: dict[str, Record] = {}
 
     def lookup(address: str, field: str) -> Any:
+        if (found := looked_up.get(address)) is not None:
+            return found.values.get(field)
         record = made.get(address) or ledger.current(address)
         return UNKNOWN if record is None else read_field(record, field)
 

@@ -32,6 +32,31 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record, Snapshot
 
 
+@contextmanager
+def calling(settings: Settings, stack: str, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
+    """Give threads and limits for reads: an operation's, or some of their own.
+
+    Args:
+        settings: The engine's.
+        stack: ``project/stack``, for events.
+        op: The operation, if there is one.
+    """
+    from iaclib.execute.delivery import Reporter
+    from iaclib.execute.dispatch import Calls
+    from iaclib.execute.limits import Limits
+
+    if op is not None:
+        yield op.calls, op.limits
+        return
+    reporter = Reporter(settings.events, settings.clock, stack)
+    calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, reporter, grace=settings.grace)
+    try:
+        yield calls, Limits(settings.parallelism, settings.clock)
+    finally:
+        calls.close()
+        settings.events.flush()
+
+
 class Observer:
     """Reads for one engine."""
 
@@ -46,25 +71,6 @@ class Observer:
         oldest = self.settings.clock.now() - (max_age.total_seconds() if isinstance(max_age, timedelta) else max_age)
         return [record for record in records if max(self._seen.get(record.uid, 0.0), record.created) < oldest]
 
-    @contextmanager
-    def _calling(self, ref: StackRef, op: Operation | None) -> Iterator[tuple[Calls, Limits]]:
-        """Give threads and limits: an operation's, or some of their own."""
-        from iaclib.execute.delivery import Reporter
-        from iaclib.execute.dispatch import Calls
-        from iaclib.execute.limits import Limits
-
-        if op is not None:
-            yield op.calls, op.limits
-            return
-        settings = self.settings
-        reporter = Reporter(settings.events, settings.clock, str(ref))
-        calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, reporter, grace=settings.grace)
-        try:
-            yield calls, Limits(settings.parallelism, settings.clock)
-        finally:
-            calls.close()
-            settings.events.flush()
-
     def read(
         self, ref: StackRef, snapshot: Snapshot, records: Sequence[Record], op: Operation | None = None
     ) -> Reading:
@@ -72,7 +78,7 @@ class Observer:
         from iaclib.engine.refresh import read_records
 
         now = self.settings.clock.now()
-        with self._calling(ref, op) as (calls, limits):
+        with calling(self.settings, str(ref), op) as (calls, limits):
             reading = read_records(
                 records,
                 self.settings.access,
@@ -98,7 +104,7 @@ class Observer:
 
         found: dict[str, Live | None] = {}
         errors: list[Exception] = []
-        with self._calling(ref, op) as (calls, limits):
+        with calling(self.settings, str(ref), op) as (calls, limits):
             jobs = Jobs(self.settings.access, limits, type_facts, ref.urn, str(ref))
             made = [jobs.make(stub, "read", id=stub.id) for stub in stubs]
             for job, outcome in outcomes(calls, made):
@@ -106,7 +112,7 @@ class Observer:
                     raise outcome.fatal
                 found[job.address] = outcome.live
                 if outcome.error is not None:
-                    cause = redacted(outcome.error, [])
+                    cause = redacted(outcome.error, job.secret_texts())
                     msg = f"{job.address}: {job.id} can't be read: {cause}"
                     errors.append(OperationError(msg, urn=job.urn, action="read", cause=cause))
         if errors:

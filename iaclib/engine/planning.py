@@ -12,6 +12,8 @@ import attrs
 from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
+from iaclib.model.evaluate import resolve
+from iaclib.model.values import UNKNOWN, has_unknown
 from iaclib.plan.graph import Graph
 from iaclib.plan.importing import to_import
 from iaclib.plan.moves import find_moves, moved
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from iaclib.engine.observer import Observer
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
-    from iaclib.plan.facts import Facts, PlanOptions
+    from iaclib.plan.facts import Facts, Found, PlanOptions
     from iaclib.plan.plan import Plan
     from iaclib.plan.policy import Policy
     from iaclib.state.record import Snapshot
@@ -51,6 +53,7 @@ class Planning:
         options: What was asked for.
         op: The operation whose lease, threads and limits are used, if any.
         known: Addresses beyond those declared that may be needed.
+        looked_up: What was read already; None reads what the program looks up.
     """
 
     def __init__(
@@ -62,12 +65,15 @@ class Planning:
         options: PlanOptions,
         op: Operation | None = None,
         known: Container[str] = (),
+        *,
+        looked_up: Mapping[str, Found] | None = None,
     ) -> None:
         self.settings = settings
         self.observer = observer
         self.desired = desired
         self.options = options
         self.op = op
+        self.looked_up = looked_up
         self.recorded = snapshot
         self.graph = Graph(desired, known)
         self.pairs = {} if options.destroy else find_moves(desired, snapshot)
@@ -100,6 +106,11 @@ class Planning:
                 self.desired, self.snapshot, lineage, self.settings.access, observed, selection=self.selection
             )
         facts = self._imports(facts)
+        if not self.options.destroy:
+            looked_up = self.looked_up
+            if looked_up is None:
+                looked_up = looked_up_for(self.settings, self.desired, self.selection, self.op)
+            facts = attrs.evolve(facts, looked_up=looked_up)
         with collector_paused():
             plan = make_plan(self.graph, self.recorded, facts, self.options)
         judge(plan, self.settings.policies)
@@ -123,12 +134,29 @@ class Planning:
         return attrs.evolve(facts, imports=self.observer.shown(self.desired.ref, stubs, self.op))
 
 
+def looked_up_for(
+    settings: Settings, desired: Desired, addresses: Selection, op: Operation | None
+) -> Mapping[str, Found]:
+    """Read what a program looks up; where not all of it counts, no more than what counts needs."""
+    if not desired.sources:
+        return {}
+    from iaclib.engine.lookups import look_up, needed_by  # not every program looks something up
+
+    sources = desired.sources
+    if addresses.addresses is not None:
+        needed = needed_by([[one.inputs, one.trigger] for at, one in desired.resources.items() if at in addresses])
+        sources = [source for source in sources if source in needed]
+    return look_up(settings, sources, desired.ref, op)
+
+
 def stub_of(declared: Declared, known: str, provider: Any) -> Record:
-    """Give as much of a record as a read of an object needs."""
+    """Give as much of a record as a read of an object needs: inputs as far as they are known beforehand."""
+    inputs = resolve(dict(declared.inputs), lambda _address, _field: UNKNOWN)
     return Record(
         declared.address,
         declared.type,
         known,
+        inputs={name: value for name, value in inputs.items() if not has_unknown(value)},
         provider=provider,
         version=declared.facts.version,
         defined_by=declared.defined_by,

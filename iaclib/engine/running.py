@@ -265,8 +265,10 @@ class Operation:
 
 def _secretive(plan: Plan) -> bool:
     """Tell whether carrying out a plan will want to keep secrets."""
-    return any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values()) or any(
-        map(has_secret, plan._desired.outputs.values())
+    return (
+        any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
+        or any(map(has_secret, plan._desired.outputs.values()))
+        or any(has_secret(found.values) for found in plan.looked_up.values())
     )
 
 

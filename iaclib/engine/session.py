@@ -15,6 +15,7 @@ from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.resource import Resource
 from iaclib.engine.planning import Planning
 from iaclib.engine.records import under
+from iaclib.engine.unchanged import check_assets
 from iaclib.errors import ApplyCancelled, ApplyFailed, DeclarationError, TargetError, UnknownValueError
 from iaclib.execute.executor import Result
 from iaclib.model import scope
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from iaclib.declare.sources import Source
     from iaclib.engine.observer import Observer
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
     from iaclib.model.scope import Collection
+    from iaclib.plan.facts import Found
 
 T = TypeVar("T")
 
@@ -97,6 +100,8 @@ class Session:
         self._errors: list[Exception] = []
         self._token: Any = None
         self._op: Operation | None = None
+        self._looked_up: dict[str, Found] = {}
+        self._read: set[Source] = set()
 
     # ------------------------------------------------------------------------------------------------- the block
 
@@ -277,13 +282,37 @@ class Session:
     # ----------------------------------------------------------------------------------------------------- within
 
     def _known(self, address: str, field: str) -> Any:
-        """Give a field of a recorded object."""
+        """Give a field of a recorded object, or of a lookup of this session."""
         if self._op is None:
             return UNKNOWN
+        sources = [one for one in self._collection.sources if one.address == address]
+        if sources:
+            return self._look_up(self._op, sources)[address].values.get(field)
         if field == "urn":
             return self.ref.urn(address)
         record = self._op.ledger.current(address)
         return UNKNOWN if record is None or not record.id else read_field(record, field)
+
+    def _look_up(self, op: Operation, sources: Iterable[Source]) -> dict[str, Found]:
+        """Read lookups, each once a session; give all that were read."""
+        fresh = [source for source in sources if source not in self._read]
+        if fresh:
+            from iaclib.engine.lookups import look_up, with_needed  # not every session looks something up
+
+            missing = [source for source in with_needed(fresh) if source not in self._read]
+            self._looked_up = look_up(self._settings, missing, self.ref, op, self._looked_up)
+            self._read.update(missing)
+        return self._looked_up
+
+    def _used(self, op: Operation, batch: Iterable[Declared]) -> dict[str, Found]:
+        """Read what declarations look up."""
+        if not self._collection.sources:
+            return {}
+        from iaclib.engine.lookups import needed_by
+
+        needed = needed_by([[one.inputs, one.trigger] for one in batch])
+        found = self._look_up(op, needed)
+        return {source.address: found[source.address] for source in needed}
 
     def _declared(self, item: Any) -> dict[str, Declared]:
         """Give the declarations that an item stands for."""
@@ -302,8 +331,13 @@ class Session:
         with op.stop.signals():
             state = op.ledger.state
             known = ChainMap[str, Any](self._collection.resources, state.records)
-            planning = Planning(self._settings, self._observer, desired, state.view(), options, op, known)
-            self._done(op, op.carry_out(planning.plan(state.lineage))[0])
+            looked_up = self._used(op, desired.resources.values())
+            planning = Planning(
+                self._settings, self._observer, desired, state.view(), options, op, known, looked_up=looked_up
+            )
+            plan = planning.plan(state.lineage)
+            check_assets(plan)
+            self._done(op, op.carry_out(plan)[0])
 
     def _done(self, op: Operation, result: Result) -> None:
         if result.fatal is not None:

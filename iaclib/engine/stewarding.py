@@ -8,11 +8,12 @@ import attrs
 
 from iaclib.engine.gather import provider_of
 from iaclib.engine.importing import check_ids, import_entries
-from iaclib.engine.planning import collected, stub_of
+from iaclib.engine.planning import collected, looked_up_for, stub_of
 from iaclib.engine.records import under
 from iaclib.errors import TargetError
 from iaclib.execute.run import Step
 from iaclib.model.addresses import check_name, is_within, near
+from iaclib.plan.targets import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -127,7 +128,8 @@ class Stewarding:
             providers = {address: provider_of(desired.resources[address], self._settings.access) for address in ids}
             stubs = [stub_of(desired.resources[address], known, providers[address]) for address, known in ids.items()]
             shown = self._observer.shown(desired.ref, stubs, op)
-            op.ledger.commit(import_entries(op.ledger, desired, shown, ids, providers, self._settings))
+            looked_up = looked_up_for(self._settings, desired, Selection(frozenset(ids)), op)
+            op.ledger.commit(import_entries(op.ledger, desired, shown, ids, providers, looked_up, self._settings))
             op.steps.extend(Step(address, "import", id=known) for address, known in ids.items())
             return op.end()
 

@@ -52,8 +52,8 @@ class Job:
 
     Args:
         action: "create", "update", "delete", "probe" (is the identity free?),
-            "read", "read_many", "hook", or "decide" (an interrupted create, update or delete).
-        inputs: For create and update: what to reach, secrets revealed.
+            "read", "read_many", "lookup", "hook", or "decide" (an interrupted create, update or delete).
+        inputs: For create and update: what to reach, for lookup: the query; secrets revealed.
         before: For update: what it starts from, secrets revealed.
         identity: For types that carry no token: the id that the inputs lead to.
         begun: When the intent was written, in seconds since the epoch.
@@ -107,10 +107,10 @@ class Outcome:
         error: Why it failed, or None; as it is told once it was redacted.
         cause: The same as the handler raised it.
         repairable: With ``error`` and ``live``: an update can finish it.
-        absent: For creates: it was looked for and is not there.
+        absent: For creates and lookups: it was looked for and is not there.
         undecided: Nobody knows; the intent stays.
         fatal: A BaseException out of the handler: as if the process was killed.
-        many: For "read_many": what there is, by id.
+        many: For "read_many": what there is, by id. For "lookup": the answer, by field.
     """
 
     live: Live | None = None
@@ -170,9 +170,11 @@ class _Call:
             deadline=self.started + job.timeout,
             record=job.record,
             on_delete=job.on_delete,
+            inputs=job.guard.inputs if job.guard is not None else {},
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,
+            aborted=lambda: self.left_behind,
             log=lambda message: world.log(job, "log", message, 0),
             checkpoint=self.note,
         )
@@ -391,6 +393,11 @@ class _Call:
         lives = self.attempt("read", lambda: handler.read_many(self.context, ids))  # type: ignore[attr-defined]
         return Outcome(many={known: checked(live, job.address) for known, live in lives.items() if live is not None})
 
+    def lookup(self) -> Outcome:
+        job, handler = self.job, self.job.handler
+        found = self.attempt("read", lambda: handler.lookup(self.context, job.inputs))  # type: ignore[attr-defined]
+        return Outcome(absent=True) if found is None else Outcome(many=found)
+
     def decide(self) -> Outcome:
         job = self.job
         if job.decides != "create":
@@ -428,5 +435,6 @@ _ACTIONS: dict[str, Callable[[_Call], Outcome]] = {
     "probe": _Call.probe,
     "read": _Call.read,
     "read_many": _Call.read_many,
+    "lookup": _Call.lookup,
     "decide": _Call.decide,
 }

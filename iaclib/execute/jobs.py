@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from iaclib.execute.handlers import Access
-    from iaclib.execute.limits import Limits
+    from iaclib.execute.limits import Limit, Limits
+    from iaclib.provider.base import Provider
     from iaclib.schema.facts import TypeFacts
-    from iaclib.state.record import Record
+    from iaclib.state.record import ProviderRecord, Record
 
 
 class Jobs:
@@ -55,12 +56,6 @@ class Jobs:
         """
         handler, provider = self.access.of_record(of)
         facts = self.facts(of.type)
-        held = of.provider
-        service = provider.service(of.type) if provider is not None else of.type
-        limit = self.limits.of(
-            (held.name, *held.identity, service) if held is not None else ("", "", "", service),
-            (provider.limits or {}).get(service) if provider is not None else None,
-        )
         return Job(
             action,
             step,
@@ -69,8 +64,16 @@ class Jobs:
             self.stack,
             handler,
             provider,
-            limit,
+            self.limit(of.type, of.provider, provider),
             timeout=timeout_of(timed or action, of.options.get("timeouts"), facts, TIMEOUT),
             settle=facts.settle if facts is not None else 0.0,
             **{"begun": of.created, "guard": of, **more},
+        )
+
+    def limit(self, type: str, held: ProviderRecord | None, provider: Provider | None) -> Limit:
+        """Give the limit that the calls of a type share."""
+        service = provider.service(type) if provider is not None else type
+        return self.limits.of(
+            (held.name, *held.identity, service) if held is not None else ("", "", "", service),
+            (provider.limits or {}).get(service) if provider is not None else None,
         )

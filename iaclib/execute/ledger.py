@@ -6,7 +6,7 @@ durably, and only then lets the change count. Knows nothing of steps.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 

@@ -49,7 +49,10 @@ class PlanResolver:
         self._doomed.discard(address)
 
     def lookup(self, address: str, field: str) -> Any:
-        """Give a field of a resource, UNKNOWN while that is not what it will be."""
+        """Give a field of a resource, UNKNOWN while that is not what it will be; of a lookup, what the plan keeps."""
+        looked_up = self.plan.looked_up.get(address)
+        if looked_up is not None:
+            return looked_up.values.get(field)
         if field == "urn":
             return self.plan._desired.ref.urn(address)
         record = self.ledger.current(address)

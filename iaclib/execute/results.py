@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from iaclib.model.assets import hash_of
 from iaclib.model.values import has_secret, reveal
 
 if TYPE_CHECKING:
@@ -111,5 +112,5 @@ def inputs_digest(inputs: Mapping[str, Any], token: str, digest: Callable[[Any],
     values = reveal(dict(inputs))
     if digest is not None and has_secret(dict(inputs)):
         return digest(values)
-    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False, default=hash_of)
     return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.model.values import reveal
+from iaclib.plan.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,24 @@ class Step:
     skipped: str = ""
 
 
+_DONE = {
+    "create": "created", "update": "updated", "delete": "deleted", "read": "read", "import": "imported",
+    "adopt": "adopted", "forget": "forgotten", "move": "moved",
+}  # fmt: skip
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "import": "<-", "adopt": "<-", "forget": "x", "move": "->"}
+
+
+def _line(step: Step) -> str:
+    """Show a step in one line; errors have been redacted."""
+    head = f"{_SIGNS.get(step.action, '='):>3} {step.address}  {step.action}"
+    head += "  (half of a replacement)" if step.replacing else ""
+    if step.error is not None:
+        return f"{head}  FAILED: {printable(' '.join(str(step.error).split()))}"
+    if step.skipped:
+        return f"{head}  skipped {printable(step.skipped)}"
+    return f"{head}  {printable(step.id or '')}{f'  {step.seconds:.1f} s' if step.seconds >= 0.05 else ''}".rstrip()  # noqa: PLR2004 - what shows as 0.1
+
+
 def _nothing(_output: Any) -> Any:
     msg = "this run came from another process; its values are in .outputs"
     raise LookupError(msg)
@@ -58,6 +77,16 @@ class Run:
     errors: Sequence[Exception] = ()
     serial: int = 0
     _value: Callable[[Any], Any] = attrs.field(default=_nothing, repr=False, eq=False)
+
+    def __str__(self) -> str:
+        lines = [_line(step) for step in self.steps if step.action != "read"]
+        counts: dict[str, int] = {}
+        for step in self.steps:
+            what = "failed" if step.error is not None else "skipped" if step.skipped else step.action
+            counts[what] = counts.get(what, 0) + 1
+        done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in counts.items())
+        failed = "" if self.ok else f" {len(self.errors)} error{'' if len(self.errors) == 1 else 's'}."
+        return "\n".join([*lines, *([""] if lines else []), f"Run: {done or 'nothing to do'}.{failed}"])
 
     def value(self, output: Any) -> Any:
         """Give the value that an output of the applied program has now.

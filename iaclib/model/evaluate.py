@@ -19,6 +19,7 @@ from iaclib.model.expressions import (
     JsonText,
     ListOf,
     Literal,
+    Looked,
     Map,
     Ref,
     Secretive,
@@ -68,8 +69,13 @@ def _union(values: Any) -> frozenset[tuple[str, str]]:
 
 
 def ref_nodes(value: Any) -> list[Ref]:
-    """Give the reference nodes of a lowered value, each once."""
-    found: list[Ref] = []
+    """Give the references to resources in a lowered value, each once."""
+    return [node for node in leaf_nodes(value) if isinstance(node, Ref)]
+
+
+def leaf_nodes(value: Any) -> list[Ref | Looked]:
+    """Give what a lowered value is made of: references to resources and to what is read before, each once."""
+    found: list[Ref | Looked] = []
     seen: set[int] = set()
     pending = [value]
     while pending:
@@ -78,7 +84,7 @@ def ref_nodes(value: Any) -> list[Ref]:
             if id(item) in seen:
                 continue
             seen.add(id(item))
-            if isinstance(item, Ref):
+            if isinstance(item, Ref | Looked):
                 found.append(item)
             else:
                 pending.extend(item.children())
@@ -136,7 +142,7 @@ def _resolve(value: Any, lookup: Lookup, memo: dict[int, Any]) -> Any:
 
 def _evaluate(expr: Expr, lookup: Lookup, memo: dict[int, Any]) -> Any:
     match expr:
-        case Ref():
+        case Ref() | Looked():
             value = lookup(expr.address, expr.field)
             return _guard(value) if expr.secret else value
         case Literal():
@@ -153,7 +159,9 @@ def _evaluate(expr: Expr, lookup: Lookup, memo: dict[int, Any]) -> Any:
             return _mapping(expr, lookup, memo)
         case JsonText():
             value = _resolve(expr.value, lookup, memo)
-            return _with(value, lambda known: json.dumps(known, ensure_ascii=False, separators=(",", ":")))
+            return _with(
+                value, lambda known: json.dumps(known, ensure_ascii=False, separators=(",", ":"), default=_no_json)
+            )
         case Map():
             return _call(expr, _resolve(expr.base, lookup, memo))
         case _:
@@ -174,6 +182,11 @@ def _with(value: Any, function: Callable[[Any], Any]) -> Any:
     if has_secret(value):
         return Secret(function(reveal(value)))
     return function(value)
+
+
+def _no_json(value: Any) -> Any:
+    msg = f"{value!r} stands in iac.json, expected JSON values; use its .hash or .path"
+    raise TextError(msg)
 
 
 def _item(expr: Item, value: Any) -> Any:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import types
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from iaclib.errors import DeclarationError
+from iaclib.model.assets import Asset
 from iaclib.model.values import MAX_DEPTH, MAX_TEXT, UNKNOWN, Secret
 
 if TYPE_CHECKING:
@@ -96,6 +97,42 @@ class Ref(Expr):
 
     def describe(self) -> str:
         return f"{self.address}.{self.field}"
+
+
+class Source(Protocol):
+    """What is read before planning: a lookup, or an output of another stack."""
+
+    @property
+    def address(self) -> str:
+        """Under what its values are found, beside the addresses of resources."""
+        ...
+
+    def describe(self, field: str) -> str:
+        """Name a field in the words of the program."""
+        ...
+
+
+class Looked(Expr):
+    """A field of what is read before planning.
+
+    A leaf that refers to no resource: it makes no edge and no dependency.
+    """
+
+    __slots__ = ("address", "field", "secret", "source")
+
+    def __init__(self, source: Source, field: str, *, secret: bool = False) -> None:
+        super().__init__()
+        self._secret = secret
+        self.source = source
+        self.address = source.address
+        self.field = field
+        self.secret = secret
+
+    def _parts(self) -> Iterator[bytes]:
+        yield f"{self.address}\0{self.field}".encode()
+
+    def describe(self) -> str:
+        return self.source.describe(self.field)
 
 
 class Literal(Expr):
@@ -303,6 +340,8 @@ def value_key(value: Any) -> bytes:
         hasher.update(b"s" + blake2b(inner, key=_SECRET_KEY, digest_size=24).digest())
     elif value is UNKNOWN:
         hasher.update(b"u")
+    elif isinstance(value, Asset):
+        hasher.update(b"a" + value.hash.encode())
     else:
         hasher.update(f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass"))
     return hasher.digest()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, Never, TypeAlias, TypeVar, Union
 from iaclib.errors import InvalidPropertyError, UnknownValueError
 from iaclib.model import scope, values
 from iaclib.model.addresses import StackRef
-from iaclib.model.evaluate import has_expr, is_secret, ref_nodes, refs, resolve
+from iaclib.model.assets import Asset, assets_in
+from iaclib.model.evaluate import has_expr, is_secret, leaf_nodes, ref_nodes, refs, resolve
 from iaclib.model.expressions import (
     DictOf,
     Expr,
@@ -40,6 +41,7 @@ __all__ = [
     "has_expr",
     "is_secret",
     "json",
+    "leaf_nodes",
     "lower",
     "output",
     "ref_nodes",
@@ -242,6 +244,9 @@ def make_secret(lowered: Any) -> Any:
     """Make a lowered value secret as a whole."""
     if isinstance(lowered, Secret):
         return lowered
+    for asset in assets_in(lowered):
+        msg = f"{asset!r}: an Asset can't be secret, since plan and state show its hash, expected a plain value; pass the content as text"
+        raise InvalidPropertyError(msg)
     if has_expr(lowered):
         return Secretive(lift(lowered))
     return Secret(values.reveal(lowered))
@@ -286,6 +291,8 @@ def _lower(value: Any, where: str, table: TokenTable, depth: int) -> Any:  # noq
     if isinstance(value, Secret):
         inner = _lower(value.reveal(), where, table, depth)
         return make_secret(inner)
+    if isinstance(value, Asset):
+        return _measured(value, where)
     if isinstance(value, enum.Enum):
         return _lower(value.value, where, table, depth)
     if isinstance(value, str):
@@ -297,6 +304,13 @@ def _lower(value: Any, where: str, table: TokenTable, depth: int) -> Any:  # noq
     hint = "pass one of its properties, such as .id" if hasattr(value, "logical_name") else "convert it first"
     msg = f"{where}: {kind.__name__} is not a JSON value, expected str, int, float, bool, None, list, mapping or an output; {hint}"
     raise InvalidPropertyError(msg)
+
+
+def _measured(value: Asset, where: str) -> Asset:
+    try:
+        return value.measured()
+    except InvalidPropertyError as error:
+        raise InvalidPropertyError(f"{where}: {error.message}") from None
 
 
 def _lower_mapping(value: Mapping[Any, Any], where: str, table: TokenTable, depth: int) -> Any:

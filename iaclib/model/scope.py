@@ -83,7 +83,7 @@ class Collection:
             that can be told while declaring.
     """
 
-    __slots__ = ("components", "known", "locations", "outputs", "ref", "resources", "tokens", "waits")
+    __slots__ = ("components", "known", "locations", "outputs", "ref", "resources", "sources", "tokens", "waits")
 
     def __init__(self, ref: StackRef, salt: str = "", known: Callable[[str, str], Any] | None = None) -> None:
         self.ref = ref
@@ -93,6 +93,7 @@ class Collection:
         self.resources: dict[str, Any] = {}
         self.components: dict[str, Location] = {}
         self.outputs: dict[str, Any] = {}
+        self.sources: dict[Any, None] = {}  # lookups and other stacks' outputs, in order of declaration
         self.waits: dict[str, Any] = {}  # component -> what all within it depend on
 
     def claim(self, address: str, location: Location) -> None:

@@ -1,4 +1,4 @@
-"""The values that flow through the engine: JSON, Secret and Unknown.
+"""The values that flow through the engine: JSON, Secret, Asset and Unknown.
 
 Knows what a value may be and what hides it; knows nothing of resources.
 """
@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Generic, Never, TypeVar
 
 from iaclib.errors import InvalidPropertyError
+from iaclib.model.assets import Asset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +111,7 @@ def set_secret_text_hook(hook: Callable[[Secret[Any]], str]) -> None:
 
 
 def plain(value: Any, where: str, depth: int = 0) -> Any:
-    """Check that a value is JSON (Secrets and unknowns allowed) and normalise it.
+    """Check that a value is JSON (Secrets, Assets and unknowns allowed) and normalise it.
 
     Tuples become lists and enums their values; containers are copied.
 
@@ -140,6 +141,8 @@ def plain(value: Any, where: str, depth: int = 0) -> Any:
         return value
     if isinstance(value, Secret):
         plain(value.reveal(), where, depth + 1)
+        return value
+    if isinstance(value, Asset):
         return value
     if isinstance(value, enum.Enum):
         return plain(value.value, where, depth)

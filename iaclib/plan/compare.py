@@ -140,10 +140,10 @@ def project(value: Any, like: Any, *, unordered: bool = False) -> Any:
     is no drift. Elements of lists are projected by position; those of
     unordered ones onto all keys that are declared anywhere in the list.
     """
-    if isinstance(value, Secret):
-        value = value.reveal()
+    if isinstance(value, Secret):  # what a plan shows of a secret stays masked
+        return Secret(project(value.reveal(), like, unordered=unordered))
     if isinstance(like, Secret):
-        like = like.reveal()
+        return None if value is None else Secret(project(value, like.reveal(), unordered=unordered))
     if isinstance(value, Mapping) and isinstance(like, Mapping):
         return {key: project(value[key], item) for key, item in like.items() if value.get(key) is not None}
     if is_list(value) and is_list(like):

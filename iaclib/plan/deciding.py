@@ -87,7 +87,9 @@ class Decider:
         if record is None:
             self._plan_create(node, declared)
             return node
-        node.retyped = address in self.facts.retyped
+        if address in self.facts.retyped:
+            node.retyped = True
+            node.explain(f"its type was called {record.type}")
         if record.version != declared.facts.version and node.alike:
             node.record = record = upgraded(record, declared)
         node.generation = record.generation

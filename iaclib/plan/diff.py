@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, Secret
 from iaclib.plan.compare import is_list, same, unknown_in
 
@@ -52,15 +53,15 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 class _Stand:
-    """Stands in for what deepdiff must not look into: secrets, unknowns, and booleans, which it takes for 0 and 1."""
+    """Stands in for what deepdiff must not look into: secrets, assets, unknowns; and booleans, to it 0 and 1."""
 
     def __init__(self) -> None:
         self.kept: list[Any] = []
 
     def hide(self, value: Any) -> Any:
-        if isinstance(value, bool | Secret) or value is UNKNOWN:
+        if isinstance(value, bool | Secret | Asset) or value is UNKNOWN:
             for index, known in enumerate(self.kept):
-                if known is value or (isinstance(value, Secret) and isinstance(known, Secret) and known == value):
+                if known is value or (isinstance(value, Secret | Asset) and known == value):
                     return f"{_MARK}{index}"
             self.kept.append(value)
             return f"{_MARK}{len(self.kept) - 1}"

@@ -5,7 +5,7 @@ Also the digest of a type's facts that plans need at every resource.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import attrs
@@ -13,6 +13,19 @@ import attrs
 from iaclib.provider.handler import Live
 from iaclib.schema.facts import TypeFacts
 from iaclib.state.record import ProviderRecord, Record
+
+
+@attrs.frozen
+class Found:
+    """What was read before planning.
+
+    Args:
+        type: Of a lookup, which shows as a change; "" for outputs of another stack.
+        values: By field; None where there is nothing.
+    """
+
+    type: str
+    values: Mapping[str, Any]
 
 
 @attrs.frozen
@@ -28,10 +41,14 @@ class Facts:
             compared; only ever gets known fields.
         identity: ``(type, inputs) -> id`` that these inputs lead to, for
             objects whose inputs are their identity; else None.
+        replaces: ``(type, before, after) -> fields`` that make a new object
+            beside those that always do.
         observed: address -> its record as a refresh saw it, None if it is
             gone; None altogether without a refresh.
         imports: address -> what a read showed of the object that its
             ``import_id`` names, None if there is none.
+        looked_up: What was read beforehand: lookups by address, outputs of
+            other stacks by ``project/stack:``.
         retyped: Addresses at which an alias meets a record whose type only
             has another name now.
     """
@@ -41,8 +58,10 @@ class Facts:
     default_tags: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
     normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
+    replaces: Callable[[str, Mapping[str, Any], Mapping[str, Any]], Collection[str]] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
+    looked_up: Mapping[str, Found] = attrs.field(factory=dict)
     retyped: frozenset[str] = frozenset()
 
 

@@ -14,11 +14,12 @@ import orjson
 
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
 from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
 from iaclib.plan.diff import differences, leaves
-from iaclib.plan.facts import Facts, view
+from iaclib.plan.facts import Facts, Found, view
 from iaclib.plan.node import Node
 from iaclib.plan.recorded import outdated, trigger_of, triggered
 from iaclib.plan.resolve import Lookup, Naming, check_resolved, final_inputs
@@ -85,16 +86,22 @@ class Plan:
         return self._old_outputs
 
     @property
+    def looked_up(self) -> Mapping[str, Found]:
+        """What was read for this plan: lookups by address, outputs of other stacks by ``project/stack:``."""
+        return self._facts.looked_up
+
+    @property
     def rewrites(self) -> tuple[str, ...]:
         """Addresses of which nothing but the record changes."""
         return tuple(node.address for node in self._nodes.values() if node.rewrite and node.action is Action.SAME)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """All changes, dependencies first, deletes after them in the order in which they run."""
+        """All changes: what was looked up, then dependencies first, deletes after them in the order in which they run."""
         if self._changes is None:
             urn = self._desired.ref.urn
             self._changes = (
+                *(read_change(address, found, urn) for address, found in self.looked_up.items() if found.type),
                 *(change_of(node, urn) for node in self._nodes.values()),
                 *(forgotten_change(node, urn) for node in self._nodes.values() if node.forgets is not None),
                 *(superseded_change(record, urn) for record in self._superseded),
@@ -109,7 +116,10 @@ class Plan:
         """
         node = self._nodes.get(address)
         if node is None:
-            hint = near(address, self._nodes)
+            found = self.looked_up.get(address)
+            if found is not None and found.type:
+                return read_change(address, found, self._desired.ref.urn)
+            hint = near(address, [*self._nodes, *self.looked_up])
             msg = f"{address}: not in this plan, expected an address of {self._desired.ref}; {hint or 'see .changes'}"
             raise KeyError(msg)
         return change_of(node, self._desired.ref.urn)
@@ -162,7 +172,11 @@ class Plan:
                     node.forgets and node.forgets.id,
                 )  # fmt: skip
                 hasher.update(orjson.dumps(_digestible(fields), option=orjson.OPT_SORT_KEYS))
-            rest = ([record.uid for record in self._superseded], self.outputs)
+            rest = (
+                [record.uid for record in self._superseded],
+                self.outputs,
+                {at: found.values for at, found in self.looked_up.items()},
+            )
             hasher.update(orjson.dumps(_digestible(rest), option=orjson.OPT_SORT_KEYS))
             self._digest = hasher.hexdigest()
         return self._digest
@@ -334,6 +348,12 @@ def change_of(node: Node, urn: Callable[[str], str]) -> Change:
     )
 
 
+def read_change(address: str, found: Found, urn: Callable[[str], str]) -> Change:
+    """Make the public change of a lookup: it shows what was found."""
+    properties = tuple(Property(path, None, value) for path, value in leaves(found.values) if value is not None)
+    return Change(address, urn(address), found.type, Action.READ, "", properties, None, found.values)
+
+
 def forgotten_change(node: Node, urn: Callable[[str], str]) -> Change:
     """Make the change of the object that an import leaves in the cloud."""
     record = node.forgets
@@ -388,6 +408,8 @@ def _digestible(value: Any) -> Any:
         return ["\0unknown"]
     if isinstance(value, Secret):
         return ["\0secret", MASK]
+    if isinstance(value, Asset):
+        return ["\0asset", value.hash]
     if isinstance(value, Mapping):
         return {key: _digestible(item) for key, item in value.items()}
     if is_list(value):

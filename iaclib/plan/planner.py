@@ -199,6 +199,9 @@ class _Planner:
 
     def _lookup(self, address: str, field: str) -> Any:
         """Read another resource's field as far as it is known before the apply."""
+        looked_up = self.facts.looked_up.get(address)
+        if looked_up is not None:
+            return looked_up.values.get(field)
         node = self.nodes.get(address)
         if node is None:
             there = self.records.get(address)  # something recorded that is not operated on

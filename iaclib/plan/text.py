@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Any, Protocol
 
 from iaclib.model.addresses import StackRef
+from iaclib.model.assets import Asset
 from iaclib.model.values import MASK, UNKNOWN, Secret
 from iaclib.plan.changes import Action, Change, Property, Violation
 from iaclib.plan.compare import is_list, same, unknown_in
@@ -63,8 +64,8 @@ class Printable(Protocol):
 
 
 def render(plan: Printable) -> str:
-    """Show a plan: each change with its properties, exports, a line of counts, and what policies say."""
-    blocks = [_change(change) for change in plan.changes if change.action is not Action.SAME]
+    """Show a plan: what was read, each change with its properties, exports, counts, and what policies say."""
+    blocks = [_change(change) for change in plan.changes if change.action not in {Action.SAME, Action.READ}]
     rewrites = plan.rewrites
     if rewrites:
         blocks.append(_rewrites(rewrites))
@@ -74,6 +75,7 @@ def render(plan: Printable) -> str:
     policies = _violations(plan.violations)
     if not blocks:
         return "\n\n".join([f"{plan.ref}: Nothing to do.", *policies])
+    blocks = [*(_change(change) for change in plan.changes if change.action is Action.READ), *blocks]
     return _join([f"{plan.ref}:", *blocks, _summary(plan), *policies])
 
 
@@ -123,7 +125,9 @@ def _words(change: Change) -> str:
 def _properties(change: Change) -> list[str]:
     items = [(_path(one.path), one) for one in change.properties]
     width = min(max((len(path) for path, _ in items), default=0), 32)
-    return [_property(path.ljust(width), one, creating=change.action is Action.CREATE) for path, one in items]
+    return [
+        _property(path.ljust(width), one, creating=change.action in {Action.CREATE, Action.READ}) for path, one in items
+    ]
 
 
 def _property(path: str, one: Property, *, creating: bool) -> str:
@@ -145,7 +149,7 @@ def _violations(violations: Sequence[Violation]) -> list[str]:
     for one in violations:
         sign = "!" if one.level == "mandatory" else "*"
         where = f"{one.address}: " if one.address else ""
-        lines.append(f"  {sign} {one.level}  {where}{_plain(one.message)}  ({_plain(one.policy)})")
+        lines.append(f"  {sign} {one.level}  {where}{printable(one.message)}  ({printable(one.policy)})")
     if any(one.level == "mandatory" for one in violations):
         lines.append("This plan can't be applied: what is mandatory is violated.")
     return ["\n".join(lines)]
@@ -162,7 +166,7 @@ def _exports(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     lines = []
     width = max((len(name) for name in (*old, *new)), default=0)
     for name in [*new, *(name for name in old if name not in new)]:
-        text = _plain(name).ljust(width)
+        text = printable(name).ljust(width)
         if name not in old:
             lines.append(f"  + {text} = {show(new[name])}")
         elif name not in new:
@@ -178,7 +182,7 @@ def _secrecy(old: Any, new: Any) -> bool:
 
 def show(value: Any) -> str:
     """Show a value on one line: as JSON, secrets masked, unknowns named, cut if long."""
-    text = _plain(_text(value))
+    text = printable(_text(value))
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
 
 
@@ -187,6 +191,8 @@ def _text(value: Any) -> str:
         return _KNOWN_LATER
     if isinstance(value, Secret):
         return MASK
+    if isinstance(value, Asset):
+        return repr(value)
     if isinstance(value, Mapping):
         return (
             "{"
@@ -198,7 +204,7 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what is not printable: a value must not steer the terminal."""
     if text.isprintable():
         return text
@@ -215,4 +221,4 @@ def _path(path: Sequence[str | int]) -> str:
             text += f".{part}" if text else part
         else:
             text += f"[{json.dumps(part, ensure_ascii=False)}]"
-    return _plain(text)
+    return printable(text)

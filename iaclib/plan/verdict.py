@@ -19,7 +19,7 @@ from iaclib.plan.facts import Facts, View
 from iaclib.plan.paths import covers, keep_recorded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from iaclib.declare.options import Options
     from iaclib.state.record import ProviderRecord, Record
@@ -73,6 +73,8 @@ def evaluate(
         return SAME
     changed, unknown = _compare(record, inputs, view, facts, options.ignore_changes)
     replaces: Collection[str] = view.replaces
+    if facts.replaces is not None:
+        replaces = {*replaces, *facts.replaces(record.type, record.inputs, inputs)}
     if options.replace_on_changes:
         replaces = {*replaces, *_by_option(record, inputs, view, changed, unknown, options.replace_on_changes)}
     forcing = tuple(name for name in (*changed, *unknown) if name in replaces)

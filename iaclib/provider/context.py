@@ -43,6 +43,8 @@ class Context(Generic[P]):
         deadline: When the step must be done, in seconds of ``monotonic``.
         record: What state holds of the object, or None on create.
         on_delete: Delete parameters from the resource's options.
+        inputs: The inputs that the step is about as state holds them, on create
+            too: secrets as ``Secret``, so that a handler can tell what to hide.
     """
 
     address: str
@@ -53,9 +55,11 @@ class Context(Generic[P]):
     deadline: float = float("inf")
     record: Any = None
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
+    inputs: Mapping[str, Any] = attrs.field(factory=dict)
     monotonic: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep
     _cancelled: Callable[[], bool] = bool
+    _aborted: Callable[[], bool] = bool
     _log: Callable[[str], None] = _no_log
     _checkpoint: Callable[[str | None, Any], None] = _no_checkpoint
 
@@ -63,6 +67,11 @@ class Context(Generic[P]):
     def cancelled(self) -> bool:
         """Whether the run is being stopped; a running step may still finish."""
         return self._cancelled()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether running steps are being given up: nothing of this one is recorded any more."""
+        return self._aborted()
 
     @property
     def remaining(self) -> float:

@@ -47,7 +47,10 @@ class Handler(Protocol[P]):
     (only what ``ctx.token`` made), ``resume(ctx, checkpoint) -> Live | None``
     (None: absent), ``identity(inputs) -> str | None`` (the id that these
     inputs lead to, for objects that can carry no token), ``list(ctx)``,
-    ``read_many(ctx, ids)``, ``lookup(ctx, query)``, ``normalise(inputs)``.
+    ``read_many(ctx, ids)``, ``lookup(ctx, query)``, ``normalise(inputs)``,
+    ``replaces(before, after)`` (which of the fields declared with
+    ``replaces="maybe"`` make a new object if they change, going by what else
+    the inputs hold; both may hold unknown values).
     """
 
     def create(self, ctx: Context[P], inputs: Mapping[str, Any]) -> Live:

@@ -22,7 +22,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "memory": "iaclib.backends.memory:Memory.from_url",
         "sqlite": "iaclib.backends.sqlite:Sqlite.from_url",
     },
-    "iaclib.providers": {"aws": "iaclib.aws.provider:Provider"},
+    "iaclib.providers": {"aws": "iaclib.aws.provider:Provider", "local": "iaclib.local.provider:Provider"},
     "iaclib.keyrings": {},
 }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.addresses import near
+from iaclib.model.assets import Asset
 from iaclib.model.expressions import Expr, Interpolation, JsonText
 from iaclib.model.values import MASK, UNKNOWN, Secret
 
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHOWN = 60  # characters of a wrong value that a message repeats
-_WORDS = {"map": "a mapping", "object": "a mapping", "list": "a list", "any": "any JSON value"}
-_TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
+_WORDS = {"asset": "an iac.Asset", "map": "a mapping", "object": "a mapping", "list": "a list", "any": "any JSON value"}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+    "asset": (Asset,),
+}
 
 
 class Fault(NamedTuple):
@@ -34,7 +41,7 @@ class Shape:
     """Which values a property takes.
 
     Args:
-        kind: "str", "int", "float", "bool", "any", "list", "map", "object" or "union".
+        kind: "str", "int", "float", "bool", "asset", "any", "list", "map", "object" or "union".
         enum: The values allowed, if not all.
         pattern: A regular expression that text must match somewhere.
         range: Least and most of a number; None is no limit.

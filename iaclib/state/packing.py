@@ -3,7 +3,8 @@
 Knows JSON and the marks for what JSON can't say; knows nothing of records or
 entries.
 
-Sealed leaves are written as ``{"$iac:sealed": text}``. Users' own mapping keys
+Sealed leaves are written as ``{"$iac:sealed": text}``, assets as
+``{"$iac:asset": hash}``: where their content lay is not kept. Users' own mapping keys
 that begin with ``$iac:`` are written with that mark twice and come back as they
 were.
 """
@@ -16,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from iaclib.errors import SealError, StateCorruptError, StateError, StateVersionError
+from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, Secret
 from iaclib.state.record import FORMAT
 from iaclib.state.seal import Sealed
@@ -23,6 +25,7 @@ from iaclib.state.seal import Sealed
 MARK: Final = b"$iac:"
 _MARK: Final = "$iac:"
 _SEALED: Final = "$iac:sealed"
+_ASSET: Final = "$iac:asset"
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _ADVICE: Final = "expected JSON; report it as a defect of the provider that gave the value"
 
@@ -34,13 +37,16 @@ def dumps(value: Any, where: str) -> bytes:
         SealError: It holds an unsealed secret.
         StateError: It holds an unknown, or what is no JSON.
     """
-    sealed = 0
+    marked = 0
 
     def default(item: Any) -> Any:
-        nonlocal sealed
+        nonlocal marked
         if isinstance(item, Sealed):
-            sealed += 1
+            marked += 1
             return {_SEALED: item.text}
+        if isinstance(item, Asset):
+            marked += 1
+            return {_ASSET: item.hash}
         if isinstance(item, Secret):
             raise SealError(f"{where}: an unsealed secret, expected a sealed one; pass it through iaclib.state.seal")
         if hasattr(item, "items"):
@@ -56,8 +62,8 @@ def dumps(value: Any, where: str) -> bytes:
     # orjson writes a non-finite float as null, and the unknown, an enum, as its value: look again where that can be.
     if b"null" in data or b'"unknown"' in data:
         _check(value, where)
-    # More marks than sealed leaves: a user's key (to be escaped), or a user's text (which escaping leaves alone).
-    if MARK in data and data.count(MARK) != sealed:
+    # More marks than marked leaves: a user's key (to be escaped), or a user's text (which escaping leaves alone).
+    if MARK in data and data.count(MARK) != marked:
         data = orjson.dumps(_escape(value), default, _OPTIONS)
     return data
 
@@ -125,6 +131,8 @@ def _unescape(value: Any, where: str) -> Any:
         return value
     if len(value) == 1 and isinstance(text := value.get(_SEALED), str):
         return Sealed(text)
+    if len(value) == 1 and isinstance(text := value.get(_ASSET), str):
+        return Asset.known(text)
     found = {}
     for key, item in value.items():
         if key.startswith(_MARK):

@@ -23,6 +23,7 @@ import attrs
 import orjson
 
 from iaclib.errors import SealError
+from iaclib.model.assets import hash_of
 from iaclib.model.values import Secret, reveal
 from iaclib.state.journal import Began, Ended, Entry, Exported, Noted
 
@@ -143,7 +144,7 @@ class Sealer:
 
         Secrets in the value count by what they guard; key order doesn't count.
         """
-        data = orjson.dumps(reveal(value), option=orjson.OPT_SORT_KEYS)
+        data = orjson.dumps(reveal(value), hash_of, orjson.OPT_SORT_KEYS)
         return base64.b64encode(hmac.digest(self._digest_key, data, "sha256")).decode()
 
     def _bound_to(self, address: str) -> bytes:

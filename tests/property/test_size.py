@@ -62,14 +62,14 @@ def fan_in(size: int, root: str) -> int:
 
 
 def layered(size: int, root: str) -> int:
-    """Ten layers, each of which uses five of the layer below."""
+    """Ten layers, each of which uses six of the layer below."""
     width = size // 10
     below: list[Node] = []
     layer: list[Node] = []
     for number in range(size):
         if number % width == 0:
             below, layer = layer, []
-        uses = {f"k{step}": below[(number * 7 + step * 13) % width].id for step in range(5)} if below else None
+        uses = {f"k{step}": below[(number * 7 + step * 13) % width].id for step in range(6)} if below else None
         layer.append(Node(f"n{number}", hard=root if not below else None, links=uses))
     return size
 

@@ -17,6 +17,15 @@ class Net(iac.Resource, type="typing:BadNet"):
     facts: iac.Output[dict[str, int]] = iac.computed()
 
 
+class Image(iac.Lookup, type="typing:BadImage"):
+    owner: iac.Input[str]
+    image_id: iac.Output[str] = iac.computed()
+
+
+class Page(iac.Resource, type="typing:BadPage"):
+    content: iac.Input[iac.Asset]
+
+
 class Group(iac.Component):
     cidr: str
     net_id: iac.Output[str] = iac.computed()
@@ -55,6 +64,14 @@ class Shop(iac.Stack):
         for _ in net.ports:  # E
             pass
         net.arn + "x"  # E
+        Net.get("shared")  # E
+        Net.get("shared", id=3)  # E
+        Net("got", cidr=Net.get("other", id="x").ports)  # E
+        Image("image")  # E
+        Image("image", owner=1)  # E
+        Image("image", owner="x", image_id="y")  # E
+        Net("from stack", cidr=iac.stack_output("base/prod", "size", type=int))  # E
+        Page("page", content="index.html")  # E
         Group("group")  # E
         Group("group", cidr=net.arn)  # E
         Group("group", cidr="x", size=1)  # E
@@ -63,6 +80,8 @@ class Shop(iac.Stack):
 Shop("prod")  # E
 Shop("prod", cidr=3)  # E
 Shop("prod", cidr="x", nothing=1)  # E
+Shop.from_config()  # E
+iac.Engine(state="memory:").read("text")  # E
 
 
 @iac.policy(level="strict")  # E

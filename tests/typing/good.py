@@ -25,6 +25,16 @@ class Net(iac.Resource, type="typing:Net", settle=1, tags="tags"):
     facts: iac.Output[dict[str, int]] = iac.computed()
 
 
+class Image(iac.Lookup, type="typing:Image"):
+    owner: iac.Input[str]
+    arch: iac.Input[str] | None = iac.field(default=None)
+    image_id: iac.Output[str] = iac.computed()
+
+
+class Page(iac.Resource, type="typing:Page"):
+    content: iac.Input[iac.Asset]
+
+
 class Group(iac.Component):
     cidr: str = "10.0.0.0/16"
     zones: tuple[str, ...] = ()
@@ -65,6 +75,16 @@ class Shop(iac.Stack, project="shop"):
         assert_type(iac.secret(first.arn), iac.Output[str])
         assert_type(group.net_id, iac.Output[str])
         assert_type(first.urn, str)
+        shared = Net.get("shared", id="net-1", opts=iac.Options())
+        assert_type(shared, Net)
+        assert_type(shared.id, iac.Output[str])
+        assert_type(shared.ports[0], iac.Output[int])
+        image = Image("image", owner=shared.arn)
+        assert_type(image.image_id, iac.Output[str])
+        Net("fourth", cidr=image.image_id, size=iac.stack_output("base/prod", "size", type=int))
+        assert_type(iac.stack_output("base/prod", "vpc", type=str), iac.Output[str])
+        assert_type(iac.stack_output("base/prod", "zones", type=list[str]), iac.Output[list[str]])
+        Page("page", content=iac.Asset("index.html", zip=True))
         wide: iac.Output[object] = first.arn  # covariant
         self.export(one=group.net_id, two=f"{second.id}/x", three=3, four=wide)
 
@@ -73,6 +93,12 @@ shop = Shop("prod", cidr="10.0.0.0/16")
 with iac.Stack("prod", project="inline") as stack:
     net = Net("net", cidr="10.0.0.0/16")
     stack.export(net=net.id)
+
+assert_type(Shop.from_config("prod"), Shop)
+plain = iac.Engine(state="memory:")
+assert_type(plain.read(iac.stack_output("base/prod", "zones", type=list[str])), list[str])
+found = plain.read(Net.get("shared", id="net-1"))
+cidr: str = found.cidr
 
 
 @iac.policy(level="mandatory")

@@ -66,11 +66,13 @@ def snake(name):
 
 
 def declared():
-    """Read all declared types of the wing: type -> field -> what was written."""
+    """Read all types of resources in the wing: type -> field -> what was written."""
     types = {}
     for path in sorted(WING.glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.ClassDef):
+                continue
+            if any(ast.unparse(base) == "iac.Lookup" for base in node.bases):
                 continue
             names = [word.value.value for word in node.keywords if word.arg == "type"]
             for name in names:

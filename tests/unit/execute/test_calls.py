@@ -17,8 +17,10 @@ from iaclib.errors import (
 from iaclib.execute.calls import Job, World, perform
 from iaclib.execute.limits import Limit
 from iaclib.execute.stopping import Stop
+from iaclib.model.values import Secret
 from iaclib.provider.context import Checkpoint
 from iaclib.provider.handler import Live
+from iaclib.state.record import Record
 from virtual import VirtualClock
 
 
@@ -226,3 +228,21 @@ def test_what_is_no_live_is_the_handlers_fault(given):
     outcome = Bench(Handler(create=[given], find=[None]), "create").run()
     assert outcome.error is not None
     assert "net/a" in str(outcome.error)
+
+
+def test_a_handler_is_told_what_is_secret_and_when_nobody_waits_any_more():
+    """Inputs come in clear, and beside them as state holds them; the second request to stop shows."""
+    told = []
+
+    def create(ctx):
+        told.append((ctx.inputs, ctx.cancelled, ctx.aborted))
+        bench.stop.request()
+        told.append((ctx.cancelled, ctx.aborted))
+        bench.stop.request()
+        told.append((ctx.cancelled, ctx.aborted))
+        return Live("i-1")
+
+    inputs = {"password": Secret("hunter22")}
+    bench = Bench(Handler(create=[create]), "create", guard=Record("net/a", "t:T", "", inputs=inputs))
+    bench.run()
+    assert told == [(inputs, False, False), (True, False), (True, True)]

@@ -162,3 +162,11 @@ def test_name_that_cannot_fit_asks_for_an_explicit_one():
     """Nothing fitting is an error that names the address."""
     with pytest.raises(InvalidPropertyError, match="net/x: no generated name fits"):
         generated_name("prod", "net/x", "L", 1, lambda _: False)
+
+
+def test_a_projection_keeps_secrets_secret():
+    """What is secret on either side stays so, since plans show it; nothing stays nothing."""
+    assert project("seen", Secret("declared")) == Secret("seen")
+    assert project(Secret({"a": 1, "b": 2}), {"a": 0}) == Secret({"a": 1})
+    assert project({"a": "seen", "b": 2}, {"a": Secret("declared")}) == {"a": Secret("seen")}
+    assert project(None, Secret("declared")) is None

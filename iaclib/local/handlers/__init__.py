@@ -1,0 +1,1 @@
+"""The local handlers, one module a subject. Declarations never import these."""
