@@ -124,7 +124,7 @@ class FragileMemory:
 names = st.sampled_from(NAMES)
 several = st.frozensets(names, max_size=2)
 uses = st.builds(Use, names, st.sampled_from(sorted(USES)))
-values = st.none() | st.sampled_from(("one", "two")) | uses
+values = st.one_of(uses, uses, st.none(), st.sampled_from(("one", "two")))
 kinds = st.sampled_from(("thing", "thing", "named", "auto", "link"))
 specs = st.builds(
     Spec,
@@ -139,9 +139,12 @@ specs = st.builds(
     exported=st.booleans(),
     beside=st.none() | st.none() | names,
     follow=st.just(frozenset()) | st.frozensets(names, max_size=1),
+    protect=st.sampled_from((False, False, False, False, True)),
+    retain=st.sampled_from((False, False, False, False, True)),
 )
 edits = st.one_of(
     st.tuples(st.just("size"), st.integers(1, 3)),
+    st.tuples(st.just("hard"), values),
     st.tuples(st.just("hard"), values),
     st.tuples(st.just("link"), values),
     st.tuples(st.just("extra"), values),
@@ -161,8 +164,10 @@ options = st.one_of(
     st.tuples(st.just("replace_on"), st.sampled_from(("", "link", "size", "*"))),
     st.tuples(st.just("former"), st.just(frozenset()) | st.frozensets(names, max_size=1)),
     st.tuples(st.just("adopt"), st.booleans()),
+    st.tuples(st.just("import_id"), st.none()),
     st.tuples(st.just("hooked"), st.booleans()),
 )
+faults = st.tuples(names, st.sampled_from([(op, kind) for op, kinds in FAULTS.items() for kind in kinds]))
 
 
 class Machine(RuleBasedStateMachine):
@@ -255,20 +260,10 @@ class Machine(RuleBasedStateMachine):
     def drop(self, name: str) -> None:
         self.specs.pop(name, None)
 
-    @rule(changes=st.lists(st.tuples(names, edits), min_size=1, max_size=3))
-    def edit(self, changes: list[tuple[str, tuple[str, Any]]]) -> None:
+    def edit(self, changes: Sequence[tuple[str, tuple[str, Any]]]) -> None:
         for name, (field, value) in changes:
             if name in self.specs:
                 self.specs[name] = attrs.evolve(self.specs[name], **{field: value})
-
-    @rule(changes=st.lists(st.tuples(names, options), min_size=1, max_size=2))
-    def option(self, changes: list[tuple[str, tuple[str, Any]]]) -> None:
-        self.edit(changes)
-
-    @rule(name=names, value=values)
-    def harden(self, name: str, value: Any) -> None:
-        """Change what makes an object a new one."""
-        self.edit([(name, ("hard", value))])
 
     @rule(old=names, new=names)
     def rename(self, old: str, new: str) -> None:
@@ -283,18 +278,9 @@ class Machine(RuleBasedStateMachine):
 
     # --------------------------------------------------------------------------------------------------- troubles
 
-    @rule(name=names, fault=st.sampled_from([(op, kind) for op, kinds in FAULTS.items() for kind in kinds]))
-    def fault(self, name: str, fault: tuple[str, str]) -> None:
-        self.cloud.fault(fault[0], name, fault[1])
-
     @rule(writes=st.integers(1, 12), how=st.sampled_from(("kill before", "kill after", "refused", "answer lost")))
     def fragile(self, writes: int, how: str) -> None:
         self.backend.kill_in, self.backend.how = writes, how
-
-    @rule()
-    def heal(self) -> None:
-        self.cloud.heal()
-        self.backend.kill_in = 0
 
     @rule(name=names, field=st.sampled_from(("size", "link")))
     def drift(self, name: str, field: str) -> None:
@@ -328,23 +314,41 @@ class Machine(RuleBasedStateMachine):
         if known:
             self.specs[name] = attrs.evolve(self.specs[name], import_id=id)
 
-    @rule(name=names)
-    def stop_importing(self, name: str) -> None:
-        self.edit([(name, ("import_id", None))])
-
     # ------------------------------------------------------------------------------------------------- operations
 
-    @rule()
-    def restart(self) -> None:
-        self.revive()
-
-    @rule()
-    def plan(self) -> None:
-        self.planned()
-
-    @rule(go_on=st.booleans(), refresh=st.booleans(), replace=st.sets(names, max_size=1), saved=st.booleans())
-    def apply(self, go_on: bool, refresh: bool, replace: set[str], saved: bool) -> None:
+    @rule(
+        changes=st.lists(st.tuples(names, edits | options), max_size=4),
+        troubles=st.just(()) | st.lists(faults, max_size=3),
+        go_on=st.booleans(),
+        refresh=st.booleans(),
+        saved=st.booleans(),
+        replace=st.just(frozenset()) | st.frozensets(names, max_size=1),
+    )
+    def change(
+        self,
+        changes: Sequence[Any],
+        troubles: Sequence[tuple[str, tuple[str, str]]],
+        go_on: bool,
+        refresh: bool,
+        saved: bool,
+        replace: frozenset[str],
+    ) -> None:
+        """Change the program and apply it; some calls may go wrong."""
+        self.edit(changes)
+        for name, (operation, kind) in troubles:
+            self.cloud.fault(operation, name, kind)
         self.do_apply(go_on=go_on, refresh=refresh, saved=saved, replace=replace & self.program.keys())
+
+    @rule(changes=st.lists(st.tuples(names, edits | options), min_size=1, max_size=4))
+    def change_quietly(self, changes: Sequence[Any]) -> None:
+        """The same, and nothing goes wrong."""
+        self.heal()
+        self.edit(changes)
+        self.do_apply()
+
+    def heal(self) -> None:
+        self.cloud.heal()
+        self.backend.kill_in = 0
 
     @rule(chosen=st.sets(names, min_size=1, max_size=3), dependents=st.booleans(), exclude=st.booleans())
     def apply_part(self, chosen: set[str], dependents: bool, exclude: bool) -> None:
@@ -354,26 +358,21 @@ class Machine(RuleBasedStateMachine):
         elif known:
             self.do_apply(targets=known, dependents=dependents)
 
-    @rule()
-    def apply_it(self) -> None:
-        self.do_apply()
-
-    @rule()
-    def recover(self) -> None:
-        self.attempt(lambda: self.engine.recover(REF))
-
-    @rule()
-    def refresh(self) -> None:
+    @rule(what=st.sampled_from(("restart", "recover", "refresh", "look")))
+    def observe(self, what: str) -> None:
+        """Do what changes nothing in the cloud."""
         before = self.snapshot
-        self.attempt(lambda: self.engine.refresh(REF))
-        self.no_changes(before)
-
-    @rule()
-    def look(self) -> None:
-        before = self.snapshot
-        if self.attempt(lambda: self.engine.drift(REF)):
-            assert self.snapshot == before
-        self.no_changes(before)
+        if what == "restart":
+            self.revive()
+        elif what == "recover":
+            self.attempt(lambda: self.engine.recover(REF))
+        elif what == "refresh":
+            self.attempt(lambda: self.engine.refresh(REF))
+            self.no_changes(before)
+        else:
+            if self.attempt(lambda: self.engine.drift(REF)):
+                assert self.snapshot == before
+            self.no_changes(before)
 
     @rule(name=names, whole=st.booleans())
     def taint(self, name: str, whole: bool) -> None:

@@ -38,8 +38,8 @@ class Handler:
         return None
 
 
-class Elsewhere(Provider):
-    name = "elsewhere"
+class Faraway(Provider):
+    name = "faraway"
 
     def identity(self) -> Identity:
         return Identity(Reached.account, "r")
@@ -48,7 +48,7 @@ class Elsewhere(Provider):
         return Handler()
 
 
-class Thing(iac.Resource, type="elsewhere:Thing"):
+class Thing(iac.Resource, type="faraway:Thing"):
     size: iac.Input[int] = iac.field(default=1)
 
 
