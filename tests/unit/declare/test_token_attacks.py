@@ -266,9 +266,9 @@ def test_an_output_of_another_stack_is_refused():
     """As text and as an output; the message says how to get it."""
     kept = []
     collect(
-        type("Other", (iac.Stack,), {"build": lambda stack: kept.append(Thing("far").out) or kept.append(f"{kept[0]}")})(
-            "dev"
-        )
+        type(
+            "Other", (iac.Stack,), {"build": lambda stack: kept.append(Thing("far").out) or kept.append(f"{kept[0]}")}
+        )("dev")
     )
     for value in kept:
         with pytest.raises(DeclarationError, match="another stack|of stack other/dev"):
@@ -366,7 +366,5 @@ def test_a_program_that_leaves_tokens_alone_is_the_same_when_collected_twice():
 
     one, two = declared(program), declared(program, salt="a")
     for name in ("text", "any"):
-        values = [
-            resolve(desired.resources["user"].inputs[name], lambda *_: VALUE) for desired in (one, two)
-        ]
+        values = [resolve(desired.resources["user"].inputs[name], lambda *_: VALUE) for desired in (one, two)]
         assert values[0] == values[1]
