@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any, Self
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
+from iaclib.engine.keeping import Keeping
 from iaclib.engine.observer import Observer, observed_by
+from iaclib.engine.places import open_backend, refuse_spilled, steward
 from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check, chosen
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import DeclarationError, StateError, UndecidedError
+from iaclib.errors import DeclarationError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -31,8 +33,6 @@ from iaclib.model.bulk import collector_paused
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.plan import Plan
 from iaclib.plan.policy import judge, named_policies, refuse_violations
-from iaclib.provider.registry import load_named
-from iaclib.state.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
+    from iaclib.state.backend import Backend
     from iaclib.state.record import RunSummary, Snapshot
 
 
@@ -51,7 +52,7 @@ def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Asking, Awaitable, Stewarding):
+class Engine(Asking, Awaitable, Keeping, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -89,7 +90,7 @@ class Engine(Asking, Awaitable, Stewarding):
         _token: Callable[[], str] = _token,
     ) -> None:
         asked = named_policies(policies)
-        self._backend = _open_backend(state)
+        self._backend = open_backend(state)
         if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
             keyring = default()
         self._settings = Settings(
@@ -164,6 +165,7 @@ class Engine(Asking, Awaitable, Stewarding):
         with collector_paused():
             desired = collected(stack, self._settings.policies)
             ref = desired.ref
+            refuse_spilled(self._settings, ref)
             vault = Vault(ref, self._settings.keyring)
             snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
@@ -387,10 +389,19 @@ class Engine(Asking, Awaitable, Stewarding):
 
     # ------------------------------------------------------------------------------------------------------- state
 
-    def snapshot(self, ref: str | StackRef | Stack) -> Snapshot:
-        """Read a stack's state; an empty snapshot if there is none."""
+    def snapshot(self, ref: str | StackRef | Stack, *, serial: int | None = None) -> Snapshot:
+        """Read a stack's state; an empty snapshot if there is none.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            serial: Which state: an earlier serial that is retained; None for the newest.
+
+        Raises:
+            StateError: That serial is not retained; it says which are.
+        """
         where = _ref(ref)
-        return Vault(where, self._settings.keyring).open(self._backend.load(where))
+        found = self._backend.load(where) if serial is None else steward(self._backend).load_at(where, serial)
+        return Vault(where, self._settings.keyring).open(found)
 
     def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
         """List a stack's runs, oldest first."""
@@ -405,14 +416,16 @@ class Engine(Asking, Awaitable, Stewarding):
         return _ref(ref)
 
     @contextmanager
-    def _operation(self, ref: StackRef, name: str, *, signals: bool = True) -> Iterator[Operation]:
+    def _operation(
+        self, ref: StackRef, name: str, *, signals: bool = True, settings: Settings | None = None, **how: bool
+    ) -> Iterator[Operation]:
         stop = Stop()
         with self._lock:
             self._running.append(stop)
         try:
             from iaclib.engine.running import operation  # all that only changing needs
 
-            with operation(self._settings, ref, name, stop, signals=signals) as op:
+            with operation(settings or self._settings, ref, name, stop, signals=signals, **how) as op:
                 yield op
         finally:
             with self._lock:
@@ -445,17 +458,3 @@ def _ref(ref: Any) -> StackRef:
         raise DeclarationError(msg)
     found = ref.ref
     return found() if callable(found) else found  # type: ignore[no-any-return]
-
-
-def _open_backend(state: str | Backend) -> Backend:
-    if not isinstance(state, str):
-        return state
-    name = state.partition(":")[0]
-    make = load_named("iaclib.backends", name)
-    if make is None:
-        msg = (
-            f"{state!r}: no backend is named {name!r}, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
-            "correct state="
-        )
-        raise StateError(msg)
-    return make(state)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from iaclib.errors import LeaseHeldError, LeaseLostError
+from iaclib.errors import LeaseHeldError, LeaseLostError, StateError
 from iaclib.state.backend import Holder
 
 if TYPE_CHECKING:
@@ -45,13 +45,22 @@ def held(
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(backend, lease, ended, clock, stop), name="iaclib-lease", daemon=True)
     keeper.start()
+    failed: BaseException | None = None
     try:
         yield lease
+    except BaseException as error:
+        failed = error
+        raise
     finally:
         ended.set()
         keeper.join(timeout=5)
         if stop.lost is None:
-            backend.release(lease)
+            try:
+                backend.release(lease)
+            except (OSError, StateError) as error:
+                if failed is None:
+                    raise
+                failed.add_note(f"its lease could not be given back either ({error}); it runs out by itself")
 
 
 def _acquire(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import OperationTimeoutError
+from iaclib.errors import OperationTimeoutError, StateError
 from iaclib.execute.calls import Abandoned, Job, Outcome, World, perform
 from iaclib.execute.pool import Pool
 from iaclib.model.redact import redact_text
@@ -81,8 +81,12 @@ class Calls:
             return
         entry = Noted(job.step, id, data)
         if threading.get_ident() == self._home:
-            self._ledger.commit([entry])
-            return
+            try:
+                self._ledger.commit([entry])
+            except StateError:
+                if self._ledger.failure is None:
+                    raise
+            return  # the call goes on also where state can't be written: what it comes to is kept
         note = _Note(entry)
         self._inbox.put(note)
         while not note.done.wait(_SLICE):
