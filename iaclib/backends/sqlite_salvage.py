@@ -6,7 +6,7 @@ tables.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import attrs
@@ -97,7 +97,8 @@ def _copied(found: Snapshot, known: Snapshot, kind: str, name: str) -> Snapshot 
         source = getattr(known, field[kind])
         if name not in source:
             return None
-        return attrs.evolve(found, **{field[kind]: {**getattr(found, field[kind]), name: source[name]}})
+        changes: dict[str, Any] = {field[kind]: {**getattr(found, field[kind]), name: source[name]}}
+        return attrs.evolve(found, **changes)
     if kind == rows.SUPERSEDED:
         old = [record for record in known.superseded if record.uid == name]
         return attrs.evolve(found, superseded=(*found.superseded, *old)) if old else None

@@ -11,7 +11,7 @@ from iaclib.engine.relocation import clearing, entries_of
 from iaclib.errors import StateCorruptError, StateError
 from iaclib.state import packing, spill
 from iaclib.state.backend import Salvaged
-from iaclib.state.journal import Ended
+from iaclib.state.journal import Ended, Keyed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,6 +95,8 @@ def repair(
         report = _report(settings, ref, salvaged.snapshot, lost)
         with _leased(settings, ref) as lease:
             whole = [*clearing(salvaged.snapshot), *entries_of(salvaged.snapshot)]
+            if salvaged.snapshot.key is not None:
+                whole.append(Keyed(salvaged.snapshot.key))
             backend.rewrite(lease, whole, serial=salvaged.snapshot.serial)  # type: ignore[attr-defined]
     else:
         report = None
@@ -205,8 +207,9 @@ def _edges(record: Record, records: dict[str, Record], findings: list[Finding]) 
     gone = [name for name in record.dependencies if name not in records]
     options = dict(record.options)
     beside = options.get("deleted_with")
-    for name in gone:
-        findings.append(Finding(record.address, f"it depends on {name}, which is not recorded", "the edge is dropped"))
+    findings += [
+        Finding(record.address, f"it depends on {name}, which is not recorded", "the edge is dropped") for name in gone
+    ]
     if beside and beside[0] not in records:
         problem = f"it is deleted with {beside[0]}, which is not recorded"
         findings.append(Finding(record.address, problem, "it is deleted by itself from now on"))
@@ -219,7 +222,7 @@ def _edges(record: Record, records: dict[str, Record], findings: list[Finding]) 
 
 def _seen(record: Record) -> dict[str, Any]:
     """Give of a record what finds its object again; no values, which may be secret."""
-    told = {"address": record.address, "type": record.type, "id": record.id, "uid": record.uid}
+    told: dict[str, Any] = {"address": record.address, "type": record.type, "id": record.id, "uid": record.uid}
     if record.provider is not None:
         told["provider"] = list(record.provider.identity)
     return told
