@@ -266,9 +266,9 @@ def test_an_output_of_another_stack_is_refused():
     """As text and as an output; the message says how to get it."""
     kept = []
     collect(
-        type("Other", (iac.Stack,), {"build": lambda stack: kept.append(Thing("far").out) or kept.append(f"{kept[0]}")})(
-            "dev"
-        )
+        type(
+            "Other", (iac.Stack,), {"build": lambda stack: kept.append(Thing("far").out) or kept.append(f"{kept[0]}")}
+        )("dev")
     )
     for value in kept:
         with pytest.raises(DeclarationError, match="another stack|of stack other/dev"):
@@ -305,16 +305,16 @@ def test_text_that_looks_like_a_token_is_a_value(text):
         lambda out: f"{out!r:>40}{out:x}",
         lambda out: "a" + out,
         lambda out: out + "a",
-        lambda out: len(out),
-        lambda out: list(out),
+        len,
+        list,
         lambda out: "a" in out,
         lambda out: out == "a",
         lambda out: 1 if out else 0,
         lambda out: sorted([out, out]),
         lambda out: out < out,  # noqa: PLR0124 - refused before it is compared
-        lambda out: int(out),
-        lambda out: bytes(out),
-        lambda out: "".join([out]),
+        int,
+        bytes,
+        lambda out: "-".join([out, out]),  # noqa: FLY002 - the slip that is meant
         lambda out: json.dumps({"a": out}),
     ],
     ids=at,
@@ -342,7 +342,7 @@ def test_bytes_are_no_value():
         lambda text: base64.b32encode(text.encode()).decode(),
         lambda text: "yes" if text[7] < "T" else f"{text[7]}",
         lambda text: "".join(sorted(text)),
-        lambda text: ",".join(text),
+        ",".join,
         lambda text: text.translate(str.maketrans("abcdefghijkl", "bcdefghijklm"))[6:].replace("_", ""),
     ],
     ids=at,
@@ -366,7 +366,5 @@ def test_a_program_that_leaves_tokens_alone_is_the_same_when_collected_twice():
 
     one, two = declared(program), declared(program, salt="a")
     for name in ("text", "any"):
-        values = [
-            resolve(desired.resources["user"].inputs[name], lambda *_: VALUE) for desired in (one, two)
-        ]
+        values = [resolve(desired.resources["user"].inputs[name], lambda *_: VALUE) for desired in (one, two)]
         assert values[0] == values[1]
