@@ -10,8 +10,8 @@ from iaclib.state.journal import Began, Ended
 from iaclib.state.record import Intent
 
 if TYPE_CHECKING:
-    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.desk import Desk
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.steps import Task
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Abandoned, Outcome, way_out
+from iaclib.execute.calls import way_out
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs
+from iaclib.execute.job import Abandoned, Outcome
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.results import inputs_digest
@@ -30,9 +31,9 @@ from iaclib.state.record import KeptToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iaclib.execute.calls import Job
     from iaclib.execute.dispatch import Calls
     from iaclib.execute.handlers import Access
+    from iaclib.execute.job import Job
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.limits import Limits
     from iaclib.provider.handler import Live

@@ -18,7 +18,7 @@ from iaclib.model.values import has_secret, reveal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from iaclib.execute.calls import Job, Outcome
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.run import Step
     from iaclib.execute.steps import Task
     from iaclib.plan.node import Node

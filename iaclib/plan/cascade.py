@@ -89,11 +89,14 @@ class Cascade:
 
 
 def _follows(node: Node, root: str) -> bool:
-    """Tell whether a field that forces the replacement comes from the root."""
+    """Tell whether what forces the replacement comes from the root: a field, the trigger, or that it follows it."""
     declared = node.declared
     if declared is None:
         return False
-    return any(address == root for name in node.verdict.forcing for address, _ in refs(declared.inputs.get(name)))
+    values = [declared.inputs.get(name) for name in node.verdict.forcing]
+    if node.record is not None and "replacement_trigger" in node.record.options:
+        values.append(declared.trigger)
+    return root in declared.follows or any(address == root for value in values for address, _ in refs(value))
 
 
 _REMOVED = frozenset({Action.DELETE, Action.FORGET})
