@@ -6,7 +6,7 @@ is the state machine's to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -182,9 +182,10 @@ class Life:
             run = lambda: self.engine.apply(plan, continue_on_error=go_on)
         else:
             run = lambda: self.engine.apply(self.stack(program), continue_on_error=go_on, **how)
-        clean = self.attempt(run, before, program=program, refresh=bool(how.get("refresh")))
-        calls, after = self.cloud.take(), self.snapshot
         part = how.get("targets") or how.get("exclude")
+        touched = None if plan is None or not part else {change.address for change in plan.changes}
+        clean = self.attempt(run, before, program=program, touched=touched, refresh=bool(how.get("refresh")))
+        calls, after = self.cloud.take(), self.snapshot
         if plan is None:
             assert not clean or how.get("refresh"), "refused as a plan, but applied"
         else:
@@ -193,8 +194,7 @@ class Life:
             check_along(plan, before, calls, program)
             failed = any(getattr(error, "action", "") in {"create", "update"} for error in self.errors)
             check_order(plan, before, calls, program, stopped=failed and not go_on)
-            if part:
-                touched = {change.address for change in plan.changes}
+            if touched is not None:
                 check_untouched(before, after, calls, touched | moves(program, before.records).keys())
         check_protected(before, calls, program)
         check_retained(before, calls, program)
@@ -231,13 +231,14 @@ class Life:
         before: Any = None,
         *,
         program: Mapping[str, Spec] | None = None,
+        touched: Collection[str] | None = None,
         refresh: bool = False,
         forgetting: str = "",
     ) -> bool:
         """Run an operation; tell whether it went well. Errors must have a reason."""
         began = self.snapshot
-        self.acting = program or {}
-        new_of = moves(self.acting, began.records)
+        new_of = moves(program or {}, began.records)
+        self.acting = {name: spec for name, spec in (program or {}).items() if touched is None or name in touched}
         self.uids = {new_of.get(address, address): record.uid for address, record in began.records.items()}
         clean = self.tried(run, before, refresh=refresh)
         self.release(began, new_of, forgetting)
