@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Self
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
+from iaclib.engine.given import open_backend, plan_options, stack_ref
 from iaclib.engine.keeping import Keeping
+from iaclib.engine.looking import Looking
 from iaclib.engine.observer import Observer, observed_by
-from iaclib.engine.places import open_backend, refuse_spilled, steward
+from iaclib.engine.places import refuse_spilled, steward
 from iaclib.engine.planning import Planning, collected
-from iaclib.engine.records import check, chosen
+from iaclib.engine.records import check
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import DeclarationError, UndecidedError
+from iaclib.errors import UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -33,12 +35,12 @@ from iaclib.model.bulk import collector_paused
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.plan import Plan
 from iaclib.plan.policy import judge, named_policies, refuse_violations
+from iaclib.state.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from iaclib.declare.stack import Stack
-    from iaclib.engine.drift import Drift
     from iaclib.engine.running import Operation
     from iaclib.engine.session import Session
     from iaclib.execute.events import Event
@@ -52,7 +54,7 @@ def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Asking, Awaitable, Keeping, Stewarding):
+class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -159,7 +161,7 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
             TargetError: The targets can't be operated on alone.
             ApplyFailed: With ``refresh`` or ``import_id``: something could not be read.
         """
-        options = _options(
+        options = plan_options(
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         with collector_paused():
@@ -226,7 +228,7 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
             SealError: The plan's file was altered, or sealed with another key.
             PolicyViolationError: A mandatory policy objects; nothing was called.
         """
-        options = _options(
+        options = plan_options(
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         if isinstance(plan, Plan):
@@ -298,8 +300,8 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
             TargetError: Something that stays stands on a target.
             ApplyFailed: At least one step failed; has ``.run``.
         """
-        where = _ref(ref)
-        options = _options(targets=targets, exclude=exclude, dependents=dependents, destroy=True)
+        where = stack_ref(ref)
+        options = plan_options(targets=targets, exclude=exclude, dependents=dependents, destroy=True)
         with self._operation(where, "destroy") as op:
             op.recover()
             desired = Desired(where)
@@ -318,64 +320,8 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
         """
         from iaclib.engine.session import Session
 
-        where = _ref(ref)
+        where = stack_ref(ref)
         return Session(where, self._operation(where, "session", signals=False), self._settings, self._observer, prune)
-
-    # --------------------------------------------------------------------------------------------------- the cloud
-
-    def refresh(
-        self,
-        ref: str | StackRef | Stack,
-        *,
-        targets: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        max_age: timedelta | float | None = None,
-    ) -> Drift:
-        """Read what is recorded and write what was seen: what drifted, what is gone.
-
-        Args:
-            ref: The stack, or ``"project/stack"``.
-            targets: Addresses to read; a component's means all in it. Empty for all.
-            exclude: Addresses to leave out.
-            max_age: Leave out what this engine saw less than so long ago
-                (seconds or timedelta).
-
-        Raises:
-            ApplyFailed: Something could not be read; the rest is written. Has ``.drift`` and ``.run``.
-        """
-        where = _ref(ref)
-        with self._operation(where, "refresh") as op:
-            op.recover()
-            before = op.ledger.state.freeze()
-            records = self._observer.stale(chosen(before, tuple(targets), tuple(exclude)), max_age)
-            reading = self._observer.refresh(op, records)
-            if reading.errors:
-                raise self._observer.unread(where, before, reading, op)
-            op.end()
-            return self._observer.drift(where, before, reading, op.ledger.state.serial)
-
-    def drift(
-        self,
-        ref: str | StackRef | Stack,
-        *,
-        targets: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        max_age: timedelta | float | None = None,
-    ) -> Drift:
-        """Tell what differs in the cloud from what was written; changes nothing.
-
-        Takes the same arguments as ``refresh``.
-
-        Raises:
-            ApplyFailed: Something could not be read; has ``.drift``.
-        """
-        where = _ref(ref)
-        snapshot = self.snapshot(where)
-        records = self._observer.stale(chosen(snapshot, tuple(targets), tuple(exclude)), max_age)
-        reading = self._observer.read(where, snapshot, records)
-        if reading.errors:
-            raise self._observer.unread(where, snapshot, reading)
-        return self._observer.drift(where, snapshot, reading, snapshot.serial)
 
     def recover(self, ref: str | StackRef | Stack) -> Run:
         """Decide what an interrupted run left open; nothing else is done.
@@ -383,7 +329,7 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
         Raises:
             UndecidedError: Something can't be decided; it says what to look at.
         """
-        with self._operation(_ref(ref), "recover") as op:
+        with self._operation(stack_ref(ref), "recover") as op:
             op.recover()
             return op.end()
 
@@ -399,21 +345,17 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
         Raises:
             StateError: That serial is not retained; it says which are.
         """
-        where = _ref(ref)
+        where = stack_ref(ref)
         found = self._backend.load(where) if serial is None else steward(self._backend).load_at(where, serial)
         return Vault(where, self._settings.keyring).open(found)
 
     def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
         """List a stack's runs, oldest first."""
-        return self._backend.history(_ref(ref))
+        return self._backend.history(stack_ref(ref))
 
     def stacks(self) -> Sequence[StackRef]:
         """List the stacks that have state."""
         return self._backend.stacks()
-
-    @staticmethod
-    def _where(ref: Any) -> StackRef:
-        return _ref(ref)
 
     @contextmanager
     def _operation(
@@ -430,31 +372,3 @@ class Engine(Asking, Awaitable, Keeping, Stewarding):
         finally:
             with self._lock:
                 self._running.remove(stop)
-
-
-def _options(
-    *,
-    targets: Iterable[str],
-    exclude: Iterable[str],
-    dependents: bool,
-    replace: Iterable[str] = (),
-    destroy: bool = False,
-    adopt: bool = False,
-) -> PlanOptions:
-    """Gather what was asked for; a text where several addresses are expected is one."""
-
-    def names(given: Iterable[str]) -> frozenset[str]:
-        return frozenset((given,) if isinstance(given, str) else given)
-
-    return PlanOptions(destroy, names(replace), names(targets), names(exclude), dependents, adopt)
-
-
-def _ref(ref: Any) -> StackRef:
-    if isinstance(ref, str | StackRef):
-        return StackRef.parse(ref)
-    if isinstance(ref, type) or not hasattr(ref, "ref"):
-        what = f"the class {ref.__name__}" if isinstance(ref, type) else type(ref).__name__
-        msg = f"{what} is given, expected a stack; pass 'project/stack', or an instance such as Shop('prod')"
-        raise DeclarationError(msg)
-    found = ref.ref
-    return found() if callable(found) else found  # type: ignore[no-any-return]

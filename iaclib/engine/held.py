@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(
-    backend: Backend, ref: StackRef, operation: str, *, ttl: timedelta, wait: timedelta, clock: Clock, stop: Stop
+    backend: Backend,
+    ref: StackRef,
+    operation: str,
+    *,
+    ttl: timedelta,
+    wait: timedelta,
+    clock: Clock,
+    stop: Stop,
+    unreturned: list[Lease],
 ) -> Iterator[Lease]:
     """Hold a stack's lease while the block runs.
 
@@ -37,10 +45,14 @@ def held(
         wait: How long to wait for somebody else; 0 fails at once.
         clock: Tells the time.
         stop: Told when the lease is lost; ends the waiting.
+        unreturned: Leases that could not be given back; tried again before one is taken.
 
     Raises:
         LeaseHeldError: Somebody else holds it.
     """
+    while unreturned:
+        backend.release(unreturned[-1])
+        unreturned.pop()
     lease = _acquire(backend, ref, Holder.here(operation, clock.now()), ttl, wait, clock, stop)
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(backend, lease, ended, clock, stop), name="iaclib-lease", daemon=True)
@@ -60,7 +72,8 @@ def held(
             except (OSError, StateError) as error:
                 if failed is None:
                     raise
-                failed.add_note(f"its lease could not be given back either ({error}); it runs out by itself")
+                unreturned.append(lease)
+                failed.add_note(f"its lease could not be given back either ({error}); the next operation here does so")
 
 
 def _acquire(

@@ -5,8 +5,9 @@ Says what can be asked; how it is done is loaded when it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from iaclib.engine.given import stack_ref
 from iaclib.engine.places import steward
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ class Keeping:
 
     _settings: Settings
     _operation: Callable[..., AbstractContextManager[Operation]]
-    _where: Callable[[Any], StackRef]
 
     # ------------------------------------------------------------------------------------------------------- mending
 
@@ -64,7 +64,7 @@ class Keeping:
         Returns:
             Who held it; None if nobody did.
         """
-        return steward(self._settings.backend).evict(self._where(ref))
+        return steward(self._settings.backend).evict(stack_ref(ref))
 
     def repair(self, ref: Ref, *, dry_run: bool = True) -> Repair:
         """Find what doesn't hold together in a stack's state, and mend it.
@@ -81,7 +81,7 @@ class Keeping:
         """
         from iaclib.engine.repairing import repair
 
-        return repair(self._settings, self._operation, self._where(ref), dry_run=dry_run)
+        return repair(self._settings, self._operation, stack_ref(ref), dry_run=dry_run)
 
     # ------------------------------------------------------------------------------------------------ other places
 
@@ -97,7 +97,7 @@ class Keeping:
         """
         from iaclib.engine.porting import export_state
 
-        return export_state(self._settings, self._where(ref), serial)
+        return export_state(self._settings, stack_ref(ref), serial)
 
     def import_state(self, ref: Ref, data: str | bytes, *, force: bool = False) -> Run:
         """Make what was exported the state of a stack, in one write; nothing is called.
@@ -119,7 +119,7 @@ class Keeping:
         """
         from iaclib.engine.porting import import_state
 
-        return import_state(self._settings, self._operation, self._where(ref), data, force=force)
+        return import_state(self._settings, self._operation, stack_ref(ref), data, force=force)
 
     def copy_state(self, ref: Ref, *, to: str | Backend, keyring: Keyring | None = None) -> Run:
         """Copy a stack's state and history to another backend, in one write there.
@@ -137,7 +137,7 @@ class Keeping:
         """
         from iaclib.engine.relocating import copy_state
 
-        return copy_state(self._settings, self._operation, self._where(ref), to, keyring)
+        return copy_state(self._settings, self._operation, stack_ref(ref), to, keyring)
 
     def rename(self, old: Ref, new: Ref) -> Run:
         """Give a stack another name, or another project; the cloud is not touched.
@@ -154,7 +154,7 @@ class Keeping:
         """
         from iaclib.engine.relocating import relocate
 
-        return relocate(self._settings, self._operation, self._where(old), self._where(new), None)
+        return relocate(self._settings, self._operation, stack_ref(old), stack_ref(new), None)
 
     def transfer(self, source: Ref, target: Ref, moves: Mapping[str, str]) -> Run:
         """Move what is recorded in one stack to another; the cloud is not touched.
@@ -174,4 +174,4 @@ class Keeping:
         """
         from iaclib.engine.relocating import relocate
 
-        return relocate(self._settings, self._operation, self._where(source), self._where(target), moves)
+        return relocate(self._settings, self._operation, stack_ref(source), stack_ref(target), moves)

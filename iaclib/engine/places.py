@@ -1,11 +1,10 @@
-"""Where state is, and whether it may be worked on: backends by name, and spills that wait beside them."""
+"""What a backend can do beyond the least, and whether state may be worked on or waits for a spill."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from iaclib.errors import StateError
-from iaclib.provider.registry import load_named
 from iaclib.state import spill
 from iaclib.state.backend import Steward
 
@@ -43,22 +42,3 @@ def steward(backend: Backend) -> Steward:
         )
         raise StateError(msg)
     return backend
-
-
-def open_backend(state: str | Backend) -> Backend:
-    """Make the backend of a URL; one that is made already is given back.
-
-    Raises:
-        StateError: No backend has that name.
-    """
-    if not isinstance(state, str):
-        return state
-    name = state.partition(":")[0]
-    make = load_named("iaclib.backends", name)
-    if make is None:
-        msg = (
-            f"{state!r}: no backend is named {name!r}, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
-            "correct state="
-        )
-        raise StateError(msg)
-    return make(state)  # type: ignore[no-any-return]

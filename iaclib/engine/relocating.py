@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from iaclib.engine import relocation
-from iaclib.engine.places import open_backend
+from iaclib.engine.given import open_backend
 from iaclib.engine.records import under
 from iaclib.errors import DeclarationError, SealError, StateError, TargetError
 from iaclib.execute.run import Step
@@ -80,7 +80,7 @@ def copy_state(settings: Settings, operation: Opens, ref: StackRef, to: str | Ba
             if not source.ledger.state.serial:
                 msg = f"{ref}: there is no such stack, expected one that has state; see engine.stacks()"
                 raise StateError(msg, ref=str(ref))
-            there = attrs.evolve(settings, backend=backend, keyring=keyring)
+            there = attrs.evolve(settings, backend=backend, keyring=keyring, unreturned=[])
             with operation(ref, "copy", settings=there) as target:
                 refuse_taken(target)
                 runs = settings.backend.history(ref)

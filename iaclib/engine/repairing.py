@@ -123,6 +123,7 @@ def _leased(settings: Settings, ref: StackRef) -> Any:
         wait=settings.lease_wait,
         clock=settings.clock,
         stop=Stop(),
+        unreturned=settings.unreturned,
     )
 
 

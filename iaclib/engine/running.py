@@ -343,6 +343,7 @@ def operation(
                 wait=settings.lease_wait,
                 clock=settings.clock,
                 stop=stop,
+                unreturned=settings.unreturned,
             ) as lease,
         ):
             if not replays:

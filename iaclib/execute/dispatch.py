@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import OperationTimeoutError, StateError
-from iaclib.execute.calls import Abandoned, Job, Outcome, World, perform
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Abandoned, Job, Outcome, World
 from iaclib.execute.pool import Pool
 from iaclib.model.redact import redact_text
 from iaclib.state.journal import Noted

@@ -218,7 +218,7 @@ def test_secrets_are_sealed_in_the_file(cloud, backend):
 
     class Guarded(iac.Stack, project="p"):
         def build(self):
-            Thing("a", size=iac.secret("hunter2-sentinel"))
+            Thing("a", password="hunter2-sentinel")
 
     cloud.after["C a"] = lambda: setattr(backend, "down", True)
     with opened(backend) as engine:
@@ -228,7 +228,7 @@ def test_secrets_are_sealed_in_the_file(cloud, backend):
         assert b"hunter2" not in Path(caught.value.spill).read_bytes()
         assert "hunter2" not in str(caught.value)
         engine.replay(caught.value.spill)
-        assert engine.snapshot(REF).records["a"].inputs["size"].reveal() == "hunter2-sentinel"
+        assert engine.snapshot(REF).records["a"].inputs["password"].reveal() == "hunter2-sentinel"
         assert not engine.plan(Guarded("s"))
 
 

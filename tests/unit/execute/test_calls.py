@@ -14,7 +14,8 @@ from iaclib.errors import (
     ThrottledError,
     UndecidedError,
 )
-from iaclib.execute.calls import Job, World, perform
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Job, World
 from iaclib.execute.limits import Limit
 from iaclib.execute.stopping import Stop
 from iaclib.model.values import Secret
