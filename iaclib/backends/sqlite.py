@@ -20,13 +20,13 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 import attrs
 import orjson
 
-from iaclib.backends import leasing
+from iaclib.backends import leasing, sqlite_journal
 from iaclib.backends.leasing import Held
 from iaclib.backends.sqlite_file import SqliteFile
 from iaclib.errors import ConfigError, StateConflictError, StateError
@@ -39,7 +39,7 @@ from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
 
     from iaclib.state.backend import Holder, Lease
@@ -47,12 +47,9 @@ if TYPE_CHECKING:
     from iaclib.state.record import RunSummary
     from iaclib.state.seal import Keyring
 
-_K = TypeVar("_K")
 
 _SCHEME: Final = "sqlite:///"
 _FOLD_AFTER: Final = 1000  # journal rows; bounds what a load has to replay
-_LAST: Final = 2**62  # a serial after all
-_NAMES_AT_ONCE: Final = 500  # parameters of one statement; old SQLites take 999
 
 #: Rows carry a checksum: SQLite does not notice a flipped bit in the bytes that it keeps.
 _TABLES: Final = (
@@ -226,10 +223,10 @@ class Sqlite:
                 return Snapshot()
             stack, lineage, serial, folded = head
             folded_rows = db.execute("SELECT kind, name, data, crc FROM rows WHERE stack=?", (stack,)).fetchall()
-            journal = self._journal(db, stack, folded)
+            journal = sqlite_journal.read(db, stack, folded)
         where = self._where(ref)
-        base = rows.unfold(_checked(folded_rows, where), lineage, folded, where)
-        return rows.replay(base, [self._entries(journal, folded, serial, where)], serial)
+        base = rows.unfold(sqlite_journal.checked(folded_rows, where), lineage, folded, where)
+        return rows.replay(base, [sqlite_journal.entries(journal, folded, serial, where)], serial)
 
     def load_at(self, ref: StackRef, serial: int) -> Snapshot:
         """Read the state at an earlier serial; see ``Steward.load_at``."""
@@ -243,15 +240,15 @@ class Sqlite:
             if db is None or head is None:
                 raise leasing.not_retained(ref, serial, 1, 0)
             stack, lineage, last = head
-            based = self._based(db, stack, last)
+            based = sqlite_journal.based(db, stack, last)
             if not max(1, based) <= serial <= last:
                 raise leasing.not_retained(ref, serial, max(1, based), last)
             base: list[tuple[str, str, bytes, int]] = []
             if based:
                 base = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=?", (stack,)).fetchall()
-            journal = self._journal(db, stack, based, serial)
-        found = rows.unfold(_checked(base, where), lineage, based, where)
-        return rows.replay(found, [self._entries(journal, based, serial, where)], serial)
+            journal = sqlite_journal.read(db, stack, based, serial)
+        found = rows.unfold(sqlite_journal.checked(base, where), lineage, based, where)
+        return rows.replay(found, [sqlite_journal.entries(journal, based, serial, where)], serial)
 
     def remove(self, lease: Lease) -> None:
         """Drop a stack's state and history; see ``Steward.remove``."""
@@ -298,7 +295,7 @@ class Sqlite:
                 if type(refusal) is StateConflictError and self._is_there(db, stack, lease, serial, data):
                     return int(folded)
                 raise refusal
-            db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial + 1, data, crc32(data)))
+            sqlite_journal.add(db, stack, lineage, serial + 1, data)
             for entry in entries:
                 if isinstance(entry, Ran):
                     run = codec.dump_run(entry.run)
@@ -330,12 +327,12 @@ class Sqlite:
             if db is None or head is None:
                 return Salvaged(Snapshot(), ())
             stack, lineage, serial, folded = head
-            based = self._based(db, stack, serial)
+            based = sqlite_journal.based(db, stack, serial)
             found = db.execute("SELECT kind, name, data, crc FROM rows WHERE stack=?", (stack,)).fetchall()
             base: list[tuple[str, str, bytes, int]] = []
             if based:
                 base = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=?", (stack,)).fetchall()
-            journal = self._journal(db, stack, 0)
+            journal = sqlite_journal.read(db, stack, 0)
         from iaclib.backends.sqlite_salvage import salvage  # only where there is damage
 
         return salvage((lineage, serial, folded, based), found, base, journal, self._where(ref))
@@ -352,13 +349,12 @@ class Sqlite:
             ).rowcount
             if changed != 1:
                 raise self._refusal(db, lease, "", serial)
-            (stack,) = db.execute("SELECT id FROM stacks WHERE project=? AND name=?", lease.ref).fetchone()
+            stack, lineage = db.execute(
+                "SELECT id, lineage FROM stacks WHERE project=? AND name=?", lease.ref
+            ).fetchone()
             db.execute("DELETE FROM rows WHERE stack=?", (stack,))
-            db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial + 1, data, crc32(data)))
-            db.executemany(
-                "INSERT INTO rows VALUES (?, ?, ?, ?, ?)",
-                [(stack, *key, row, crc32(row)) for key, row in changes.items() if row is not None],
-            )
+            sqlite_journal.add(db, stack, lineage, serial + 1, data)
+            sqlite_journal.put(db, "rows", stack, changes)
         return serial + 1
 
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
@@ -372,7 +368,7 @@ class Sqlite:
                 "WHERE project=? AND stacks.name=? ORDER BY number",
                 ref,
             ).fetchall()
-        return [codec.load_run(data, where) for _, _, data in _checked(found, where)]
+        return [codec.load_run(data, where) for _, _, data in sqlite_journal.checked(found, where)]
 
     def _refusal(self, db: sqlite3.Connection, lease: Lease, lineage: str, serial: int) -> StateError:
         held = self._held(db, lease.ref)
@@ -388,70 +384,17 @@ class Sqlite:
         stack, serial, folded = db.execute(
             "SELECT id, serial, folded FROM stacks WHERE project=? AND name=?", ref
         ).fetchone()
-        self._fold_into(db, "rows", stack, (folded, serial), self._where(ref))
+        sqlite_journal.fold(db, "rows", stack, (folded, serial), self._where(ref))
         db.execute("UPDATE stacks SET folded=? WHERE id=?", (serial, stack))
 
     def _prune(self, db: sqlite3.Connection, ref: StackRef) -> None:
         """Fold what is too old of the journal into the base."""
         stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        based, upto = self._based(db, stack, serial), serial - self._keep
+        based, upto = sqlite_journal.based(db, stack, serial), serial - self._keep
         if upto - based <= self._keep // 10:
             return
-        self._fold_into(db, "base", stack, (based, upto), self._where(ref))
+        sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))
         db.execute("DELETE FROM journal WHERE stack=? AND serial<=?", (stack, upto))
-
-    @staticmethod
-    def _based(db: sqlite3.Connection, stack: int, serial: int) -> int:
-        """Give the serial that the base is of: the one before the oldest of the journal, 0 for an empty base."""
-        (first,) = db.execute("SELECT MIN(serial) FROM journal WHERE stack=?", (stack,)).fetchone()
-        return int(serial if first is None else first - 1)
-
-    def _fold_into(self, db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], where: str) -> None:
-        """Apply the journal's entries after one serial up to another to a table of rows."""
-        entries = self._entries(self._journal(db, stack, *span), *span, where)
-
-        def read(kind: str, names: Collection[str]) -> Mapping[str, bytes]:
-            wanted = list(names)
-            found: list[tuple[str, str, bytes, int]] = []
-            for start in range(0, len(wanted), _NAMES_AT_ONCE):
-                part = wanted[start : start + _NAMES_AT_ONCE]
-                found += db.execute(
-                    f"SELECT kind, name, data, crc FROM {table} WHERE stack=? AND kind=? AND name IN "  # noqa: S608 - ours
-                    f"({','.join('?' * len(part))})",
-                    (stack, kind, *part),
-                )
-            return {name: data for _, name, data in _checked(found, where)}
-
-        changes = rows.fold(entries, read, where)
-        db.executemany(
-            f"DELETE FROM {table} WHERE stack=? AND kind=? AND name=?",  # noqa: S608 - our own names
-            [(stack, *key) for key, data in changes.items() if data is None],
-        )
-        db.executemany(
-            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?)",  # noqa: S608 - our own names
-            [(stack, *key, data, crc32(data)) for key, data in changes.items() if data is not None],
-        )
-
-    @staticmethod
-    def _journal(
-        db: sqlite3.Connection, stack: int, after: int, upto: int = _LAST
-    ) -> list[tuple[int, str, bytes, int]]:
-        return db.execute(
-            "SELECT serial, '', data, crc FROM journal WHERE stack=? AND serial>? AND serial<=? ORDER BY serial",
-            (stack, after, upto),
-        ).fetchall()
-
-    @staticmethod
-    def _entries(journal: Sequence[tuple[int, str, bytes, int]], folded: int, serial: int, where: str) -> list[Entry]:
-        """Read the journal's part that isn't folded, and see that none of it is missing."""
-        if [row[0] for row in journal] != list(range(folded + 1, serial + 1)):
-            raise packing.corrupt(where, f"its journal is not whole between serial {folded} and {serial}")
-        providers = codec.Providers()
-        return [
-            entry
-            for number, _, data in _checked(journal, where)
-            for entry in codec.load_entries(data, f"{where} serial {number}", providers)
-        ]
 
     # --------------------------------------------------------------------------------------------------- transactions
 
@@ -468,11 +411,3 @@ class Sqlite:
 
     def _where(self, ref: StackRef) -> str:
         return f"{ref} in {self.path}"
-
-
-def _checked(found: Iterable[tuple[_K, str, bytes, int]], where: str) -> Iterator[tuple[_K, str, bytes]]:
-    """Check each row's bytes against its checksum."""
-    for key, name, data, checksum in found:
-        if crc32(data) != checksum:
-            raise packing.corrupt(where, f"the bytes of {key} {name}".rstrip() + " changed")
-        yield key, name, data

@@ -11,6 +11,7 @@ from zlib import crc32
 
 import attrs
 
+from iaclib.backends.sqlite_journal import is_whole
 from iaclib.errors import StateError
 from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
@@ -20,10 +21,8 @@ from iaclib.state.record import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from iaclib.backends.sqlite_journal import Line, Row
     from iaclib.state.journal import Entry
-
-    Row = tuple[str, str, bytes, int]
-    Line = tuple[int, str, bytes, int]
 
 
 def salvage(
@@ -48,9 +47,10 @@ def salvage(
     old, _ = _readable(base, where)
     lines: dict[int, list[Entry]] = {}
     raw: dict[int, bytes] = {}
-    for number, _, data, checksum in journal:
+    for line in journal:
+        number, _, data, _ = line
         try:
-            if crc32(data) != checksum:
+            if not is_whole(line):
                 raise StateError("changed")
             lines[number] = codec.load_entries(data, where, codec.Providers())
         except StateError:
