@@ -114,10 +114,8 @@ def settle(engine, ids):
             assert snapshot.records["a"].inputs["password"].reveal() == "hunter2"
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("operation", [transfer, rename])
-def test_a_kill_at_any_point_leaves_each_object_in_one_stack(operation, tmp_path, record_property):
-    """What was killed is ended by the next operation there, killed itself or not, and can then be asked for again."""
+def sweep(operation, tmp_path, record_property, *, recoveries_too):
+    """Kill at every point, decide, check."""
     Now.cloud = Cloud()
     before = tmp_path / "before"
     before.mkdir()
@@ -136,7 +134,7 @@ def test_a_kill_at_any_point_leaves_each_object_in_one_stack(operation, tmp_path
         for again in itertools.count(1):
             copy = tmp_path / "again"
             shutil.copytree(folder, copy)
-            killed = forked(lambda engine: engine.recover("p/s"), copy, again)
+            killed = recoveries_too and forked(lambda engine: engine.recover("p/s"), copy, again)
             recoveries += killed
             POINTS.arm(0)
             with opened(copy) as engine:
@@ -155,6 +153,21 @@ def test_a_kill_at_any_point_leaves_each_object_in_one_stack(operation, tmp_path
         "tells",
         f"{operation.__name__}: killed at {points} points, its recovery at {recoveries}: no object lost or doubled",
     )
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("operation", [transfer, rename])
+def test_a_kill_at_any_point_leaves_each_object_in_one_stack(operation, tmp_path, record_property):
+    """What was killed is ended by the next operation there, and can then be asked for again."""
+    sweep(operation, tmp_path, record_property, recoveries_too=False)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("operation", [transfer, rename])
+def test_a_kill_of_the_recovery_leaves_each_object_in_one_stack(operation, tmp_path, record_property):
+    """The same where the operation that ends it is killed too, at each of its points."""
+    sweep(operation, tmp_path, record_property, recoveries_too=True)
 
 
 def test_work_on_the_old_name_stops_at_an_interrupted_rename(tmp_path):
