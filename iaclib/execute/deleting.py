@@ -51,6 +51,7 @@ class Deletes:
         if forget or carried:
             step = Step(task.address, "forget" if forget else "delete", replacing=replacing, id=record.id)
             return Done([*settled, *desk.ledger.gone(record, replacing=replacing)], step)
+        settled = [*settled, *desk.ledger.spare(record.uid, desk.resolver.outlives)]  # known before, also to a recovery
         job = desk.jobs.make(
             record,
             "delete",

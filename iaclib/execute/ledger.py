@@ -199,6 +199,20 @@ class Ledger:
             todo.extend((other, "") for other in others)
         return entries
 
+    def spare(self, uid: str, outlives: Callable[[Record, str], bool]) -> list[Ended]:
+        """Make the entries that let objects stay which are recorded as going with one that is to be deleted.
+
+        Args:
+            uid: Of the one to be deleted.
+            outlives: Tells of a record and that uid whether the object stays.
+        """
+        entries: list[Ended] = []
+        for one in self._beside(uid):
+            if one is self.current(one.address) and outlives(one, uid):
+                options = {name: value for name, value in one.options.items() if name != "deleted_with"}
+                entries.append(self.put(attrs.evolve(one, options=options)))
+        return entries
+
     def _beside(self, uid: str) -> list[Record]:
         """Give the objects that go with the one of a uid."""
         if self._followers is None:

@@ -19,7 +19,7 @@ from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.job import Abandoned, Outcome
 from iaclib.execute.jobs import Jobs
-from iaclib.execute.observe import refreshed, written
+from iaclib.execute.observe import before_update, refreshed, written
 from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
 from iaclib.model.redact import redacted, secret_texts
@@ -238,10 +238,11 @@ class Recovery:
         seen = live.inputs
         if seen is None:
             return False
-        for name in {*after.inputs, *before.inputs}:
+        start = before_update(before)  # with what had drifted, which was to change too
+        for name in {*after.inputs, *start}:
             wanted = after.inputs.get(name)
             known = facts.properties.get(name) if facts is not None else None
-            if wanted == before.inputs.get(name):
+            if wanted == start.get(name):
                 continue
             loose = known is not None and known.unordered
             if name not in seen or not same(wanted, project(seen[name], wanted, unordered=loose), unordered=loose):

@@ -106,6 +106,10 @@ class Resolver(Protocol):
         """Note that the record of an address is final."""
         ...
 
+    def outlives(self, record: Record, uid: str) -> bool:
+        """Tell whether an object stays although it is recorded as going with the one of a uid."""
+        ...
+
 
 def inputs_digest(inputs: Mapping[str, Any], token: str, digest: Callable[[Any], str] | None) -> str:
     """Give a keyed digest of inputs, to tell later whether they are equal."""
