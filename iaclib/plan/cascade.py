@@ -60,7 +60,8 @@ class Cascade:
         users: dict[str, list[Node]] = {}
         for node in self.nodes.values():
             if node.record is not None:
-                for need in node.record.dependencies:
+                beside = node.declared.deleted_with if node.declared is not None else None  # not recorded yet, maybe
+                for need in dict.fromkeys((*node.record.dependencies, *([beside] if beside else []))):
                     users.setdefault(need, []).append(node)
         return users
 

@@ -78,8 +78,11 @@ def check_settled(snapshot: Any, cloud: Cloud, program: Mapping[str, Spec], rele
     assert plain(snapshot.outputs) == outputs
 
 
-def check_replaced(before: Any, after: Any, program: Mapping[str, Spec]) -> None:
+def check_replaced(plan: Any, before: Any, after: Any, program: Mapping[str, Spec]) -> None:
     """Check, after a clean apply, that everything was replaced that had to be (rule 7)."""
+    replaced = (
+        {change.address for change in plan.changes if change.action.value == "replace"} if plan is not None else ()
+    )
     old_of = {new: old for old, new in moves(program, before.records).items()}
     kept = {
         name: was.uid == after.records[name].uid
@@ -96,9 +99,12 @@ def check_replaced(before: Any, after: Any, program: Mapping[str, Spec]) -> None
         if was.type != now.type:
             continue
         new_of = {old: new for new, old in old_of.items()}
-        for other in [*(was.options.get("replace_with") or {}), *(was.options.get("deleted_with") or ())[:1]]:
+        beside = (was.options.get("deleted_with") or ())[:1]
+        for other in [*(was.options.get("replace_with") or {}), *beside]:
             still = new_of.get(other, other)
-            if still in spec.follow | {spec.beside}:
+            if still in spec.follow or (
+                still == spec.beside and still in replaced
+            ):  # one that vanished took along what it did
                 assert kept.get(still, True), f"{name} follows {still}, which was replaced"
         if spec.trigger is not None and "replacement_trigger" in was.options:
             trigger = value_of(spec.trigger, after.records)

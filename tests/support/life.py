@@ -207,7 +207,7 @@ class Life:
         elif clean:
             self.cloud.blurred = self.cloud.blurred and not how.get("refresh")
             self.settled(program)
-            check_replaced(before, after, program)
+            check_replaced(plan, before, after, program)
         return clean
 
     def settled(self, program: Mapping[str, Spec]) -> None:
