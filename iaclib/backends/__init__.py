@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from iaclib.backends.memory import Memory
+    from iaclib.backends.postgres import Postgres
     from iaclib.backends.sqlite import Sqlite
 
-__all__ = ["Memory", "Sqlite"]
+__all__ = ["Memory", "Postgres", "Sqlite"]
 
-_HOMES = {"Memory": "iaclib.backends.memory", "Sqlite": "iaclib.backends.sqlite"}
+_HOMES = {
+    "Memory": "iaclib.backends.memory",
+    "Postgres": "iaclib.backends.postgres",
+    "Sqlite": "iaclib.backends.sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

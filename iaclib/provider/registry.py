@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BUILTIN: dict[str, dict[str, str]] = {
     "iaclib.backends": {
         "memory": "iaclib.backends.memory:Memory.from_url",
+        "postgres": "iaclib.backends.postgres:Postgres.from_url",
+        "postgresql": "iaclib.backends.postgres:Postgres.from_url",
         "sqlite": "iaclib.backends.sqlite:Sqlite.from_url",
     },
     "iaclib.providers": {"aws": "iaclib.aws.provider:Provider", "local": "iaclib.local.provider:Provider"},
