@@ -96,6 +96,13 @@ def test_missing_folder_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_path_below_a_file_is_named(tmp_path):
+    """A path that leads through a file is an error that says that it can't be made."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="can't be made"):
+        Sqlite(tmp_path / "file" / "s.db").acquire(REF, holder(), TTL)
+
+
 @posix
 def test_read_only_folder_is_named():
     """A folder that can't be written to is an error that says so."""
