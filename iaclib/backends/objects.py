@@ -333,6 +333,9 @@ class Objects:
             end = self._end(lease, hand)
             if end.serial != serial or end.lineage not in ("", lineage):
                 self._mine(lease)
+                hand.end = None  # another object may have written under this lease
+                end = self._end(lease, hand)
+            if end.serial != serial or end.lineage not in ("", lineage):
                 raise leasing.conflict(ref, lineage=lineage, serial=serial, stored=(end.lineage, end.serial))
             slot = Slot(str(ref), end.slot + 1, uuid4().hex, lease.fence, lineage, serial + 1, data)
             if hand.tried is not None and attrs.evolve(hand.tried, write=slot.write) == slot:
