@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.backends import object_url
@@ -38,7 +39,13 @@ class S3(Objects):
     """
 
     def __init__(
-        self, bucket: str, prefix: str = "", *, region: str | None = None, endpoint_url: str | None = None, **options: Any
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(S3Objects(bucket, prefix, region=region, endpoint_url=endpoint_url), **options)
 
@@ -50,13 +57,15 @@ class S3(Objects):
             ConfigError: The text is not of that form.
         """
         place = object_url.parse(url, "s3", _EXAMPLE, ("region", "endpoint_url"))
-        return cls(place.bucket, place.path, **place.options)  # type: ignore[arg-type]
+        return cls(place.bucket, place.path, **place.options)
 
 
 class S3Objects:
     """An ``ObjectStore`` in S3; see ``S3``."""
 
-    def __init__(self, bucket: str, prefix: str = "", *, region: str | None = None, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, bucket: str, prefix: str = "", *, region: str | None = None, endpoint_url: str | None = None
+    ) -> None:
         self._bucket = bucket
         self._prefix = f"{prefix}/" if prefix else ""
         self._region = region
@@ -102,19 +111,14 @@ class S3Objects:
         return list(self._pages(prefix))
 
     def _pages(self, prefix: str) -> Iterator[Listed]:
-        more: dict[str, str] = {}
+        asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         while True:
-            answer = self._call(
-                prefix,
-                lambda client, more=more: client.list_objects_v2(
-                    Bucket=self._bucket, Prefix=self._prefix + prefix, **more
-                ),
-            )
+            answer = self._call(prefix, partial(_list, asked))
             for one in answer.get("Contents", ()):
                 yield Listed(one["Key"].removeprefix(self._prefix), one["Size"], one["LastModified"].timestamp())
             if not answer.get("IsTruncated"):
                 return
-            more = {"ContinuationToken": answer["NextContinuationToken"]}
+            asked["ContinuationToken"] = answer["NextContinuationToken"]
 
     def close(self) -> None:
         """Close connections."""
@@ -197,3 +201,7 @@ class _MissingError(Exception):
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
     """Read the body while errors are translated."""
     return {**answer, "Body": answer["Body"].read()}
+
+
+def _list(asked: Mapping[str, str], client: Any) -> Any:
+    return client.list_objects_v2(**asked)

@@ -11,7 +11,7 @@ from iaclib.backends.object_store import Changed, Found, Listed
 from iaclib.errors import StateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 #: What may happen to a request. Some are done all the same, and only their answer is lost.
 FAULTS = ("kill", "kill after", "lost", "lost thrice", "throttled", "conflict", "down")
@@ -114,9 +114,52 @@ def at(number: int, fault: str) -> Callable[[int, str, str], str | None]:
     return happens
 
 
-def numbers() -> Iterator[int]:
-    """Count from 1."""
-    number = 0
-    while True:
-        number += 1
-        yield number
+
+
+class Counting:
+    """Any ``ObjectStore``, counting what is asked of it and written."""
+
+    def __init__(self, store) -> None:
+        self.place = store.place
+        self.store = store
+        self.requests: dict[str, int] = {}
+        self.written = 0
+        self.read = 0
+
+    @property
+    def writes(self) -> int:
+        return self.requests.get("put", 0)
+
+    def close(self) -> None:
+        self.store.close()
+
+    def get(self, name):
+        found = self._do("get", lambda: self.store.get(name))
+        self.read += len(found.data) if found is not None else 0
+        return found
+
+    def put_if_absent(self, name, data):
+        self.written += len(data)
+        return self._do("put", lambda: self.store.put_if_absent(name, data))
+
+    def put_if(self, name, version, data):
+        self.written += len(data)
+        return self._do("put", lambda: self.store.put_if(name, version, data))
+
+    def delete(self, name):
+        self._do("delete", lambda: self.store.delete(name))
+
+    def list(self, prefix):
+        return self._do("list", lambda: self.store.list(prefix))
+
+    def _do(self, operation, call):
+        self.requests[operation] = self.requests.get(operation, 0) + 1
+        return call()
+
+
+def counted(backend) -> Counting:
+    """Count what an ``Objects`` backend does from now on."""
+    store = backend._store._store
+    if not isinstance(store, Counting):
+        store = backend._store._store = Counting(store)
+    return store
