@@ -22,6 +22,7 @@ import attrs
 import orjson
 
 from iaclib.backends import object_layout as layout
+from iaclib.backends.object_layout import Base
 from iaclib.state import packing
 
 if TYPE_CHECKING:
@@ -49,10 +50,17 @@ class Chunk:
 
 @attrs.frozen
 class Index:
-    """All chunks of a base, by their first keys: those of the state, and those of its history."""
+    """All chunks of a base, by their first keys, and what it came from.
+
+    Args:
+        state: The chunks of the state.
+        runs: Those of its history.
+        past: Earlier bases that are retained, oldest first, so that earlier serials can be read.
+    """
 
     state: Sequence[Chunk] = ()
     runs: Sequence[Chunk] = ()
+    past: Sequence[Base] = ()
 
     def names(self) -> set[str]:
         """Name all objects that it needs."""
@@ -71,6 +79,7 @@ def dump_index(index: Index, ref: StackRef) -> bytes:
         "write": uuid4().hex,
         "state": [[chunk.name, *chunk.first, chunk.size] for chunk in index.state],
         "runs": [[chunk.name, *chunk.first, chunk.size] for chunk in index.runs],
+        "past": [attrs.astuple(base) for base in index.past],
     }
     return layout.frame(orjson.dumps(facts))
 
@@ -84,7 +93,8 @@ def load_index(data: bytes, ref: StackRef, where: str) -> Index:
     try:
         facts = orjson.loads(layout.unframe(data, where))
         owner = facts["stack"]
-        index = Index(*([Chunk(name, (k, n), size) for name, k, n, size in facts[part]] for part in ("state", "runs")))
+        state, runs = ([Chunk(name, (k, n), size) for name, k, n, size in facts[part]] for part in ("state", "runs"))
+        index = Index(state, runs, [Base(*base) for base in facts["past"]])
     except (TypeError, ValueError, KeyError):
         raise packing.corrupt(where, "the index of its records does not read") from None
     if owner != str(ref):

@@ -116,7 +116,7 @@ class Base:
     """Where the compacted part of a state is, and how far it goes.
 
     Args:
-        index: The name of the index object.
+        index: The name of the index object; "" for the state of a stack that was never written.
         slot: The last journal slot that is in it.
         serial: The serial at that slot.
         size: Bytes of all its rows.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from iaclib.backends import object_base
+from iaclib.backends import leasing, object_base
 from iaclib.backends import object_layout as layout
 from iaclib.backends.object_base import Chunk, Index, Rows
-from iaclib.backends.object_layout import Head, Slot
+from iaclib.backends.object_layout import Base, Head, Slot
 from iaclib.errors import StateCorruptError
 from iaclib.state import packing
 
@@ -27,7 +27,12 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 _AT_ONCE: Final = 16  # requests
+_SLOTS_AT_ONCE: Final = 64
 _TRIES: Final = 10  # readings of a head that moves while the rest is read
+
+
+#: The base of a stack that was never written.
+NOTHING: Final = Base("", 0, 0, 0)
 
 
 class Gone(StateCorruptError):
@@ -142,26 +147,63 @@ class Reader:
 
     def view_of(self, ref: StackRef, head: Head) -> View:
         """Read what a head names; ``Gone`` if it has been replaced and cleaned up."""
-        index = Index()
-        if head.base is not None:
-            index = object_base.load_index(self._needed(head.base.index), ref, self.where(ref))
-        return View(head, index, self._slots(ref, head))
+        return View(head, self.index(ref, head.base), self._slots(ref, head))
+
+    def view_at(self, ref: StackRef, head: Head, serial: int, keep: int) -> View:
+        """Read what makes the state at an earlier serial, of which so many are retained.
+
+        Raises:
+            StateError: That one isn't.
+        """
+        now = self.view_of(ref, head)
+        bases = [*now.index.past, head.base or NOTHING]
+        first = max(bases[0].serial, now.end.serial - keep + 1, 1)
+        if not first <= serial <= now.end.serial:
+            raise leasing.not_retained(ref, serial, first, now.end.serial)
+        base = max((base for base in bases if base.serial <= serial), key=lambda base: base.slot)
+        then = attrs.evolve(head, base=base, lineage=now.end.lineage, slot=0)
+        numbers = self._numbers(ref, base.slot)
+        slots: list[Slot] = []
+        while len(slots) < len(numbers) and (slots[-1].serial if slots else base.serial) < serial:
+            slots += self._read(ref, numbers[len(slots) : len(slots) + _SLOTS_AT_ONCE])
+        slots = [slot for slot in slots if slot.serial <= serial]
+        self._check(ref, then, slots)
+        if (slots[-1].serial if slots else base.serial) != serial:
+            raise Gone(f"its journal does not reach from serial {base.serial} to {serial}")
+        return View(then, self.index(ref, base), slots)
+
+    def index(self, ref: StackRef, base: Base | None) -> Index:
+        """Read a base's index."""
+        if base is None or not base.index:
+            return Index()
+        return object_base.load_index(self._needed(base.index), ref, self.where(ref))
 
     def _slots(self, ref: StackRef, head: Head) -> list[Slot]:
         """Read the journal after what is compacted."""
-        where, base = self.where(ref), folded(head)
-        numbers = self._numbers(ref, base)
-        if numbers != list(range(base + 1, base + 1 + len(numbers))) or base + len(numbers) < head.slot:
-            raise Gone(f"its journal is not whole after slot {base}")
-        slots = at_once(
-            lambda number: layout.load_slot(self._needed(layout.slot_name(ref, number)), ref, number, where), numbers
-        )
-        layout.check_journal(slots, head.lineage if base else "", head.base.serial if head.base else 0, where)
-        if slots and head.lineage not in ("", slots[-1].lineage):
-            raise packing.corrupt(where, "its journal is of another lineage than its head")
+        numbers = self._numbers(ref, folded(head))
+        if folded(head) + len(numbers) < head.slot:
+            raise Gone(f"its journal ends before slot {head.slot}")
+        slots = self._read(ref, numbers)
+        self._check(ref, head, slots)
         if slots and slots[-1].fence > head.fence:
             raise Gone("its head is older than its journal")
         return slots
+
+    def _read(self, ref: StackRef, numbers: Sequence[int]) -> list[Slot]:
+        where = self.where(ref)
+        return at_once(
+            lambda number: layout.load_slot(self._needed(layout.slot_name(ref, number)), ref, number, where), numbers
+        )
+
+    def _check(self, ref: StackRef, head: Head, slots: Sequence[Slot]) -> None:
+        """Check that journal slots continue what a head names."""
+        base = head.base or NOTHING
+        if [slot.slot for slot in slots] != list(range(base.slot + 1, base.slot + 1 + len(slots))):
+            raise Gone(f"its journal is not whole after slot {base.slot}")
+        where = self.where(ref)
+        layout.check_journal(slots, head.lineage if base.serial else "", base.serial, where)
+        if slots and head.lineage not in ("", slots[-1].lineage):
+            raise packing.corrupt(where, "its journal is of another lineage than its head")
 
     def _numbers(self, ref: StackRef, after: int) -> list[int]:
         """List the journal slots after one."""

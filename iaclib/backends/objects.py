@@ -56,7 +56,7 @@ import attrs
 from iaclib.backends import leasing, object_folding
 from iaclib.backends import object_layout as layout
 from iaclib.backends.leasing import Held
-from iaclib.backends.object_layout import Head, Slot
+from iaclib.backends.object_layout import Base, Head, Slot
 from iaclib.backends.object_probe import probe
 from iaclib.backends.object_reader import End, Reader, View
 from iaclib.backends.object_store import Changed, ObjectStore, Patient
@@ -81,7 +81,8 @@ _RACES: Final = 50  # lost ones after which taking a lease gives up
 _FOLD_AFTER: Final = 64  # slots; bounds what a load has to ask for
 _FOLD_IN_RUN: Final = 16  # times as many before a run stops to fold; else that waits until the lease is given back
 _FOLD_BYTES: Final = 1024 * 1024
-_KEEP: Final = timedelta(days=1)
+_KEEP: Final = 10_000  # serials
+_GRACE: Final = timedelta(days=1)
 
 
 def elapsed() -> float:
@@ -116,7 +117,8 @@ class Objects:
         clock: Gives seconds since the epoch. Given, it also judges leases, which
             else the store's own clock does.
         fold_after: How many journal slots may pile up before they are folded.
-        keep: How old folded journal slots become, by the store's clock, before they are deleted.
+        keep: How many serials can be read back, at least, by ``load_at``.
+        grace: How old folded journal slots become, by the store's clock, before they are deleted.
         sleep: Waits between tries, in seconds.
     """
 
@@ -126,7 +128,8 @@ class Objects:
         *,
         clock: Callable[[], float] | None = None,
         fold_after: int = _FOLD_AFTER,
-        keep: timedelta = _KEEP,
+        keep: int = _KEEP,
+        grace: timedelta = _GRACE,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = Patient(store, sleep=sleep)
@@ -135,6 +138,7 @@ class Objects:
         self._trusts_store = clock is None
         self._fold_after = fold_after
         self._keep = keep
+        self._grace = grace
         self._probed = False
         self._hands: dict[StackRef, _Hand] = {}
         self._lock = threading.Lock()
@@ -228,7 +232,7 @@ class Objects:
     def _folded(self, lease: Lease, hand: _Hand, facts: Mapping[str, Any]) -> bool:
         """Fold the journal, with the write of the head that other facts wait for; tell whether it was done."""
         try:
-            base, garbage = object_folding.fold(self._store, self._reader, lease.ref, self._keep)
+            base, garbage = object_folding.fold(self._store, self._reader, lease.ref, self._keep, self._grace)
         except LeaseLostError:
             raise
         except StateError:
@@ -239,6 +243,24 @@ class Objects:
         with contextlib.suppress(StateError):
             object_folding.clean(self._store, garbage)
         return True
+
+    def evict(self, ref: StackRef) -> Holder | None:
+        """Take the lease from whoever holds it; see ``Steward.evict``."""
+        while True:
+            read = self._reader.head(ref)
+            if read is None or (holder := read[0].holder) is None:
+                return None
+            head, found = read
+            lease = Lease(ref, head.fence + 1, holder, timedelta(seconds=head.ttl), 0.0)
+            hand = _Hand(lease.fence, head, found.version, 0.0)
+            try:
+                self._write_head(ref, hand, attrs.evolve(head, fence=lease.fence, holder=None, expires=0.0, open=True))
+            except Changed:
+                continue
+            self._drop(lease)
+            with contextlib.suppress(LeaseLostError):  # somebody took the lease already, and closes the journal
+                self._close_journal(lease, hand)
+            return holder
 
     def _hand(self, lease: Lease) -> _Hand:
         """Give what is known under a lease, asking for it if another object took the lease."""
@@ -315,12 +337,34 @@ class Objects:
         if hand is not None and hand.fence == view.head.fence:
             with hand.writing:
                 hand.end = hand.end or end  # read since the lease was taken, and nobody else writes
-        if not end.lineage:
-            return Snapshot()
-        where = self._reader.where(ref)
+        return self._snapshot(ref, view, parts) if end.lineage else Snapshot()
+
+    def load_at(self, ref: StackRef, serial: int) -> Snapshot:
+        """Read the state at an earlier serial; see ``Steward.load_at``."""
+
+        def read(head: Head) -> tuple[View, list[Rows]]:
+            view = self._reader.view_at(ref, head, serial, self._keep)
+            return view, self._reader.rows(ref, view.index.state)
+
+        found = self._reader.settled(ref, read)
+        if found is None:
+            raise leasing.not_retained(ref, serial, 1, 0)
+        return self._snapshot(ref, *found)
+
+    def _snapshot(self, ref: StackRef, view: View, parts: Sequence[Rows]) -> Snapshot:
+        where, end = self._reader.where(ref), view.end
         found = ((*key, data) for part in parts for key, data in part.items())
         base = rows.unfold(found, end.lineage, end.serial, where)
         return rows.replay(base, object_folding.entries(view.slots, where), end.serial)
+
+    def remove(self, lease: Lease) -> None:
+        """Drop a stack's state and history; see ``Steward.remove``."""
+        hand = self._hand(lease)
+        with hand.writing:
+            end = self._end(lease, hand)
+            hand.end, hand.tried = End(end.slot, 0, ""), None
+            self._rewrite_head(lease, hand, {"base": Base("", end.slot, 0, 0)})
+            object_folding.blank(self._store, lease.ref)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries; see ``Backend.append``."""

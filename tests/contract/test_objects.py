@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from object_faults import Bucket, MemoryObjects
 
 from iaclib.backends.objects import Objects
 from iaclib.testing.contracts import BackendContract, Cost
+from object_faults import Bucket, MemoryObjects
 
 
 class TestObjects(BackendContract):

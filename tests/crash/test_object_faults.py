@@ -10,15 +10,15 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from object_faults import FAULTS, Bucket, Killed, MemoryObjects, at
-from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put
 
 from iaclib.backends.objects import Objects
 from iaclib.errors import LeaseLostError, StateError
 from iaclib.state.journal import Ran, reduce
 from iaclib.state.record import RunSummary, Snapshot
+from object_faults import FAULTS, Bucket, Killed, MemoryObjects, at
+from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put
 
-KEEP = timedelta(hours=1)
+GRACE = timedelta(hours=1)
 
 
 class Writer:
@@ -26,7 +26,7 @@ class Writer:
 
     def __init__(self, bucket, clock, fault=lambda *_: None, *, fold_after=2):
         self.store = MemoryObjects(bucket, fault)
-        self.backend = Objects(self.store, clock=clock, fold_after=fold_after, keep=KEEP, sleep=lambda _: None)
+        self.backend = Objects(self.store, clock=clock, fold_after=fold_after, keep=4, grace=GRACE, sleep=lambda _: None)
         self.lease = None
         self.state = Snapshot()  # what surely is
         self.maybe = None  # or what may be, if the last write's outcome is not known

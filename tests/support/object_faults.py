@@ -114,8 +114,6 @@ def at(number: int, fault: str) -> Callable[[int, str, str], str | None]:
     return happens
 
 
-
-
 class Counting:
     """Any ``ObjectStore``, counting what is asked of it and written."""
 

@@ -8,11 +8,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
 from servers import azurite, free_port, not_run, running
 
 BUCKET = "iaclib-state"
 _ACCOUNT = "devstoreaccount1"
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # Azurite's own, public
+_KEY = (
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="  # Azurite's own, public
+)
 
 
 @pytest.fixture(scope="session")

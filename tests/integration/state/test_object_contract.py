@@ -5,10 +5,10 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
-from object_faults import counted
 
 from iaclib.backends import S3, AzureBlob, Gcs
 from iaclib.testing.contracts import BackendContract, Cost
+from object_faults import counted
 
 
 class ObjectContract(BackendContract):
