@@ -10,6 +10,7 @@ import attrs
 from iaclib.engine import relocation
 from iaclib.engine.given import open_backend
 from iaclib.engine.records import under
+from iaclib.engine.vault import Vault
 from iaclib.errors import DeclarationError, SealError, StateError, TargetError
 from iaclib.execute.run import Step
 from iaclib.model.addresses import check_name, is_within
@@ -112,7 +113,10 @@ def _refuse_awaited(settings: Settings, ref: StackRef) -> None:
         StateError: There is one.
     """
     for other in settings.backend.stacks():
-        for intent in settings.backend.load(other).intents.values():
+        found = settings.backend.load(other)
+        if all(intent.action != relocation.ACTION for intent in found.intents.values()):
+            continue  # and its key is not asked for
+        for intent in Vault(other, settings.keyring).open(found).intents.values():
             if intent.action == relocation.ACTION and relocation.target_of(intent) == ref:
                 msg = (
                     f"{ref}: an interrupted move from {other} to it is undecided, expected it to be decided before the "
