@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iaclib.errors import StateError
-from iaclib.state import spill
 from iaclib.state.backend import Steward
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ def refuse_spilled(settings: Settings, ref: StackRef) -> None:
     Raises:
         StateError: A file waits to be replayed; it is named.
     """
+    from iaclib.state import spill  # with the serializer, which is loaded with the first state
+
     path = spill.pending(spill.folders(settings.backend), ref)
     if path is not None:
         msg = (

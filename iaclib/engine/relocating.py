@@ -10,6 +10,7 @@ import attrs
 from iaclib.engine import relocation
 from iaclib.engine.given import open_backend
 from iaclib.engine.records import under
+from iaclib.engine.vault import Vault
 from iaclib.errors import DeclarationError, SealError, StateError, TargetError
 from iaclib.execute.run import Step
 from iaclib.model.addresses import check_name, is_within
@@ -51,6 +52,7 @@ def relocate(
                 msg = f"{source}: there is no such stack, expected one that has state; see engine.stacks()"
                 raise StateError(msg, ref=str(source))
             refuse_taken(taker)
+            _refuse_awaited(settings, source)
         else:
             moves = _all_moves(giver.ledger.state.freeze(), taker.ledger.state.freeze(), moves)
         intent = relocation.begin(giver.ledger, target, moves, settings.token(), settings.clock.now())
@@ -100,6 +102,27 @@ def refuse_taken(op: Operation) -> None:
     if op.ledger.state.serial:
         msg = f"{op.ref}: the stack has state already, expected none; choose another name"
         raise StateError(msg, ref=str(op.ref))
+
+
+def _refuse_awaited(settings: Settings, ref: StackRef) -> None:
+    """Refuse to take away a stack by whose history an interrupted move elsewhere will be decided.
+
+    None can begin meanwhile: for that the stack would have to be held, and it is held here.
+
+    Raises:
+        StateError: There is one.
+    """
+    for other in settings.backend.stacks():
+        found = settings.backend.load(other)
+        if all(intent.action != relocation.ACTION for intent in found.intents.values()):
+            continue  # and its key is not asked for
+        for intent in Vault(other, settings.keyring).open(found).intents.values():
+            if intent.action == relocation.ACTION and relocation.target_of(intent) == ref:
+                msg = (
+                    f"{ref}: an interrupted move from {other} to it is undecided, expected it to be decided before the "
+                    f"stack gets another name; call engine.recover({str(other)!r})"
+                )
+                raise StateError(msg, ref=str(ref))
 
 
 def _all_moves(source: Snapshot, target: Snapshot, moves: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from iaclib.engine.places import refuse_spilled
 from iaclib.engine.relocation import clearing, entries_of
+from iaclib.engine.vault import Vault
 from iaclib.errors import StateCorruptError, StateError
 from iaclib.state import packing, spill
 from iaclib.state.backend import Salvaged
@@ -78,12 +80,14 @@ def repair(
     """Find, and mend; see ``Engine.repair``."""
     backend = settings.backend
     if dry_run:
+        vault = Vault(ref, settings.keyring)
         try:
             sealed = backend.load(ref)
         except StateCorruptError as error:
             salvaged = _salvage(settings, ref, error)
-            return Repair((*_unreadable(salvaged), *_examine(salvaged.snapshot)[0]))
-        return Repair(_examine(sealed)[0])
+            return Repair((*_unreadable(salvaged), *_examine(vault.open(salvaged.snapshot))))
+        return Repair(_examine(vault.open(sealed)))
+    refuse_spilled(settings, ref)  # it would fit no more
     lost: list[Any] = []
     unread: tuple[Finding, ...] = ()
     try:
@@ -142,9 +146,8 @@ def _unreadable(salvaged: Salvaged) -> tuple[Finding, ...]:
     )
 
 
-def _examine(snapshot: Snapshot) -> tuple[tuple[Finding, ...], list[Entry]]:
-    findings, entries, _ = _examine_all(snapshot)
-    return findings, entries
+def _examine(snapshot: Snapshot) -> tuple[Finding, ...]:
+    return _examine_all(snapshot)[0]
 
 
 def _examine_all(snapshot: Snapshot) -> tuple[tuple[Finding, ...], list[Entry], list[Record]]:

@@ -433,8 +433,7 @@ def rows_of(path, statement, *values):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE journal SET data=(SELECT data FROM journal WHERE serial=1), crc=(SELECT crc FROM journal WHERE serial=1) "
-        "WHERE serial=2",
+        "UPDATE journal SET (data, crc)=(SELECT data, crc FROM journal WHERE serial=1) WHERE serial=2",
         "UPDATE stacks SET lineage='fedcba9876543210'",
         "UPDATE journal SET data=substr(data, 1, length(data) - 4)",
         "UPDATE journal SET data=x'5b322c5b5d5d'",

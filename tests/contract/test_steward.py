@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -258,3 +263,46 @@ def test_file_that_was_upgraded_meanwhile_is_refused(backend, tmp_path):
     db.close()
     with pytest.raises(StateVersionError, match="newer iaclib"):
         backend.append(lease, put("b"), lineage=LINEAGE, serial=1)
+
+
+STOPPED = """
+import os, signal, sys
+from iaclib.backends import Sqlite
+from iaclib.errors import LeaseLostError
+from state_samples import LINEAGE, REF, TTL, holder, put
+backend = Sqlite(sys.argv[1])
+lease = backend.acquire(REF, holder(), TTL)
+backend.append(lease, put("before"), lineage=LINEAGE, serial=0)
+print("held", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+for serial in (1, 2, 3):
+    try:
+        backend.append(lease, put("after"), lineage=LINEAGE, serial=serial)
+        print("wrote", flush=True)
+    except LeaseLostError:
+        print("refused", flush=True)
+"""
+
+
+def test_stopped_holder_writes_nothing_after_a_takeover(tmp_path, record_property):
+    """A process that was paused for longer than its lease is refused whatever serial it tries, once it goes on."""
+    path = tmp_path / "s.db"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", STOPPED, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        assert child.stdout.readline() == "held\n"
+        os.waitpid(child.pid, os.WUNTRACED)
+        later = Sqlite(path, clock=lambda: time.time() + TTL.total_seconds())
+        with pytest.raises(LeaseHeldError):  # it lives, so its lease counts until its end
+            Sqlite(path).acquire(REF, holder(), TTL)
+        lease = later.acquire(REF, holder(), TTL)
+        later.append(lease, put("taken"), lineage=LINEAGE, serial=1)
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+        told, _ = child.communicate(timeout=30)
+    assert told.split() == ["refused"] * 3
+    assert list(later.load(REF).records) == ["before", "taken"]
+    later.close()
+    record_property("tells", "sqlite: writes of a stopped holder after a takeover: 0 of 3")

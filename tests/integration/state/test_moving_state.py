@@ -9,6 +9,7 @@ import pytest
 
 from iaclib import declare as iac
 from iaclib.backends import Memory, Sqlite
+from iaclib.engine import relocation
 from iaclib.engine.engine import Engine
 from iaclib.engine.relocation import entries_of
 from iaclib.errors import (
@@ -274,6 +275,29 @@ def test_transfer_that_can_not_be_is_refused(engine, moves):
     with pytest.raises(TargetError):
         engine.transfer("shop/prod", "network/prod", moves)
     assert [engine.snapshot(ref).serial for ref in ("shop/prod", "network/prod")] == before
+
+
+def test_stack_that_an_interrupted_move_went_to_keeps_its_name(engine, monkeypatch):
+    """Its history decides the move; after that it can be renamed, and every object is in one stack."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(relocation, "let_go", killed)
+        with pytest.raises(Killed):
+            engine.transfer("shop/prod", "network/prod", {"net": "main"})
+    with pytest.raises(StateError, match=r"network/prod: an interrupted move.*recover\('shop/prod'\)"):
+        engine.rename("network/prod", "network/new")
+    with pytest.raises(TargetError, match="nothing is undecided"):
+        engine.resolve("shop/prod", "net/vpc", done=True)
+    engine.recover("shop/prod")
+    engine.rename("network/prod", "network/new")
+    assert sorted(engine.snapshot("network/new").records) == ["main/subnet", "main/vpc"]
+    assert sorted(engine.snapshot("shop/prod").records) == ["beside", "top"]
 
 
 def test_both_stacks_are_held(engine, tmp_path):

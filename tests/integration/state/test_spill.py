@@ -269,6 +269,43 @@ def test_missing_file_is_named(tmp_path):
         engine.replay(tmp_path / "nowhere.jsonl")
 
 
+def test_session_stops_too(cloud, backend):
+    """After the first step that can't be written a session makes no further call, also if it is asked to."""
+    cloud.after["C a"] = lambda: setattr(backend, "down", True)
+    with opened(backend) as engine:
+        with pytest.raises(StateError) as caught, engine.session(REF) as session:
+            with pytest.raises(StateError):
+                session.ensure(Thing("a"))
+            session.ensure(Thing("b"))
+        assert cloud.calls == ["C a"]
+        backend.down = False
+        engine.replay(caught.value.spill)
+        assert list(engine.snapshot(REF).records) == ["a"]
+
+
+def test_recovery_is_kept_too(cloud, backend):
+    """What a recovery found out while state went away is replayed, and is not asked for again."""
+
+    class Killed(BaseException):
+        pass
+
+    def killed():
+        raise Killed
+
+    with opened(backend, parallelism=0) as engine:
+        cloud.after["C a"] = killed
+        with pytest.raises(Killed):
+            engine.apply(Two("s"))
+        cloud.after.clear()
+        cloud.after["F a"] = lambda: setattr(backend, "down", True)
+        with pytest.raises(StateError, match=r"engine\.replay") as caught:
+            engine.recover(REF)
+        backend.down = False
+        engine.replay(caught.value.spill)
+        assert not engine.snapshot(REF).intents
+        assert engine.snapshot(REF).records["a"].id == cloud.ids("a")[0]
+
+
 def test_full_disk_loses_nothing(cloud, tmp_path):
     """With no room left for the database and for the file beside it, the home folder gets what was done."""
     import resource
