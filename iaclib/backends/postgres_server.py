@@ -168,9 +168,7 @@ class PostgresServer:
         if code is not None:
             return bool(code.startswith(_PASSING) or code in _MADE_BY_ANOTHER)
         # Without a code it is the connection that failed; one that never was is more likely a mistake in the DSN.
-        return self._was_connected and isinstance(
-            error, self._psycopg.OperationalError | self._psycopg.InterfaceError
-        )
+        return self._was_connected and isinstance(error, self._psycopg.OperationalError | self._psycopg.InterfaceError)
 
     # ------------------------------------------------------------------------------------------------------ connecting
 
@@ -217,9 +215,7 @@ class PostgresServer:
             )
         if self._has_tables():
             if self._check_format() < FORMAT:
-                self._transaction(
-                    self._begin_writing, lambda: self.execute("UPDATE @.format SET number=%s", (FORMAT,))
-                )
+                self._transaction(self._begin_writing, lambda: self.execute("UPDATE @.format SET number=%s", (FORMAT,)))
             return
         self._transaction(self._begin_writing, self._fill)
         self._made = True

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,6 +20,36 @@ from servers import free_port, not_run
 PASSWORD = "pw-of-the-tests/%@:"
 _QUOTED = "pw-of-the-tests%2F%25%40%3A"
 _START = 60  # seconds until it has to answer
+
+
+def schema_of(path: Path) -> str:
+    """Name a schema for a test's folder."""
+    return "t" + hashlib.sha256(str(path).encode()).hexdigest()[:20]
+
+
+_CHILD = """
+import os, sys, signal
+sys.path[:0] = sys.argv[1].split(os.pathsep)
+from state_samples import *
+from iaclib.backends import Postgres
+from iaclib.errors import LeaseHeldError, LeaseLostError
+backend = Postgres(sys.stdin.readline().strip(), schema=sys.argv[2])
+"""
+
+
+def child(url: str, schema: str, body: str) -> subprocess.Popen:
+    """Start a program that uses the backend; the DSN goes in by a pipe, as arguments can be seen by all."""
+    import iaclib
+    import state_samples
+
+    roots = os.pathsep.join([str(Path(state_samples.__file__).parent), str(Path(iaclib.__file__).parents[1])])
+    started = subprocess.Popen(
+        [sys.executable, "-c", _CHILD + body, roots, schema],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    started.stdin.write(f"{url}\n")
+    started.stdin.flush()
+    return started
 
 
 @attrs.define
@@ -46,7 +78,9 @@ class PostgresHere:
             shutil.chown(folder, user)
         (folder / "pw").write_text(PASSWORD)
         (folder / "pw").chmod(0o644)
-        here.run("initdb", "-D", "data", "-U", "ann", "--auth=scram-sha-256", "--pwfile=pw", "--encoding=utf8", "--no-sync")
+        here.run(
+            "initdb", "-D", "data", "-U", "ann", "--auth=scram-sha-256", "--pwfile=pw", "--encoding=utf8", "--no-sync"
+        )
         here.start()
         return here
 
@@ -68,7 +102,14 @@ class PostgresHere:
         """Start the server and wait until it answers."""
         import psycopg
 
-        settings = ["-c", "listen_addresses=127.0.0.1", "-p", str(self.port), "-c", f"unix_socket_directories={self.folder}"]
+        settings = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-p",
+            str(self.port),
+            "-c",
+            f"unix_socket_directories={self.folder}",
+        ]
         settings += ["-c", "max_connections=120", "-c", "full_page_writes=off"]
         log = self.folder / "log"
         with log.open("ab") as output:
