@@ -131,6 +131,11 @@ class Provider(Base):
         """Give the handler of a type; KeyError if the wing does not have it."""
         return table.handler(type)
 
+    @classmethod
+    def declared_in(cls, type: str) -> str:
+        """Name the module that declares a type of this wing."""
+        return f"iaclib.aws.{type.split(':')[1]}" if type in table.HANDLERS else ""
+
     def service(self, type: str) -> str:
         """Name the service whose rate limit a type's calls share."""
         return type.split(":")[1] if type.count(":") > 1 else self.name

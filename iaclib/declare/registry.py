@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iaclib.errors import DeclarationError
+from iaclib.errors import DeclarationError, UnknownProviderError
+from iaclib.provider.registry import import_declarations
 
 if TYPE_CHECKING:
     from iaclib.schema.facts import TypeFacts
@@ -30,3 +31,26 @@ def type_facts(type: str) -> TypeFacts | None:
     """Give the facts of a type whose class has been imported, or None."""
     found = _types.get(type)
     return None if found is None else found[1]
+
+
+def require_type(type: str, where: str, defined_by: str = "") -> tuple[type, TypeFacts]:
+    """Give class and facts of a type, importing the declarations of an installed provider if need be.
+
+    Args:
+        type: The type's name.
+        where: Whose type it is, for the message.
+        defined_by: ``module:qualname`` of a class that brings its own handler;
+            named in the message only, never imported.
+
+    Raises:
+        UnknownProviderError: Nothing that is imported or installed declares it.
+    """
+    found = _types.get(type)
+    if found is None:
+        import_declarations(type)
+        found = _types.get(type)
+    if found is None:
+        home = defined_by.partition(":")[0] or f"the module that declares {type!r}"
+        msg = f"{where}: the type {type!r} is not known here, expected its class to be imported; import {home}"
+        raise UnknownProviderError(msg, type=type)
+    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
+from iaclib.engine import relocation
 from iaclib.engine.gather import provider_of
-from iaclib.engine.importing import check_ids, import_entries
+from iaclib.engine.given import stack_ref
 from iaclib.engine.planning import collected, looked_up_for, stub_of
 from iaclib.engine.records import under
 from iaclib.errors import TargetError
@@ -37,7 +38,6 @@ class Stewarding:
     _settings: Settings
     _observer: Observer
     _operation: Callable[[StackRef, str], AbstractContextManager[Operation]]
-    _where: Callable[[Any], StackRef]
 
     def move(self, ref: Ref, old: str, new: str) -> Run:
         """Give what is recorded at an address another one; the cloud is not touched.
@@ -52,7 +52,7 @@ class Stewarding:
         """
         for part in new.split("/"):
             check_name(part, "logical")
-        with self._operation(self._where(ref), "move") as op:
+        with self._operation(stack_ref(ref), "move") as op:
             op.recover()
             snapshot = op.ledger.state.freeze()
             found = under(snapshot, old)
@@ -74,7 +74,7 @@ class Stewarding:
         Raises:
             TargetError: Nothing is recorded there.
         """
-        with self._operation(self._where(ref), "forget") as op:
+        with self._operation(stack_ref(ref), "forget") as op:
             op.recover()
             entries: list[Entry] = []
             for record in under(op.ledger.state.freeze(), address):
@@ -100,7 +100,7 @@ class Stewarding:
         return self._mark(ref, address, "untaint", lambda record: attrs.evolve(record, status="ok", repairable=False))
 
     def _mark(self, ref: Ref, address: str, name: str, change: Callable[[Record], Record]) -> Run:
-        with self._operation(self._where(ref), name) as op:
+        with self._operation(stack_ref(ref), name) as op:
             op.recover()
             marked = [(record, change(record)) for record in under(op.ledger.state.freeze(), address) if record.id]
             entries = [op.ledger.put(new) for old, new in marked if new != old]
@@ -120,6 +120,8 @@ class Stewarding:
                 an object does not exist or is recorded elsewhere.
             ApplyFailed: Something can't be read.
         """
+        from iaclib.engine.importing import check_ids, import_entries  # needed here alone
+
         desired = collected(stack, self._settings.policies)
         with self._operation(desired.ref, "import") as op:
             op.recover()
@@ -154,10 +156,11 @@ class Stewarding:
         if done + absent + (adopt is not None) != 1:
             msg = f"{address}: resolve wants one of done=True, absent=True and adopt='id', expected exactly one; choose"
             raise TypeError(msg)
-        with self._operation(self._where(ref), "recover") as op:
-            intents = [one for one in op.ledger.state.intents.values() if one.record.address == address]
+        with self._operation(stack_ref(ref), "recover") as op:
+            undecided = [one for one in op.ledger.state.intents.values() if one.action != relocation.ACTION]
+            intents = [one for one in undecided if one.record.address == address]
             if not intents:
-                hint = near(address, {one.record.address for one in op.ledger.state.intents.values()})
+                hint = near(address, {one.record.address for one in undecided})
                 msg = (
                     f"{address}: nothing is undecided there, expected the address of an interrupted operation; "
                     f"{hint or 'see engine.snapshot(...).intents'}"

@@ -33,6 +33,7 @@ class Vault:
         self.ref = ref
         self._keyring = keyring
         self._sealer: Sealer | None = None
+        self._of_plan: tuple[Sealer, Mapping[str, Any]] | None = None
 
     def open(self, snapshot: Snapshot) -> Snapshot:
         """Give a snapshot with its secrets opened.
@@ -75,6 +76,39 @@ class Vault:
     def digest(self) -> Callable[[Any], str] | None:
         """The sealer's keyed digest, if there is a key yet."""
         return self._sealer.digest if self._sealer is not None else None
+
+    def for_plan(self, lineage: str) -> tuple[Sealer, Mapping[str, Any] | None] | None:
+        """Give what seals a plan: the stack's own key, else one that is drawn here and wrapped for the plan's file.
+
+        Returns:
+            The sealer, and the wrapped key or None for the stack's own; None
+            where there is no keyring.
+
+        Raises:
+            SealError: The keyring can't wrap a key.
+        """
+        if self._sealer is not None:
+            return self._sealer, None
+        if self._keyring is None:
+            return None
+        if self._of_plan is None:
+            key = new_data_key()
+            self._of_plan = (Sealer(lineage, key), self._keyring.wrap(key, lineage))
+        return self._of_plan
+
+    def open_key(self, wrapped: Mapping[str, Any], lineage: str) -> Sealer:
+        """Give the sealer of a wrapped key.
+
+        Raises:
+            SealError: There is no keyring, or not the one that wrapped it.
+        """
+        if self._keyring is None:
+            msg = (
+                f"{self.ref}: the plan is sealed and there is no key to check it with, expected the keyring that "
+                "sealed it; pass keyring= to the Engine"
+            )
+            raise SealError(msg)
+        return Sealer(lineage, self._keyring.unwrap(wrapped, lineage))
 
     def _ring(self) -> Keyring:
         if self._keyring is None:

@@ -13,8 +13,9 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import OperationTimeoutError
-from iaclib.execute.calls import Abandoned, Job, Outcome, World, perform
+from iaclib.errors import OperationTimeoutError, StateError
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Abandoned, Job, Outcome, World
 from iaclib.execute.pool import Pool
 from iaclib.model.redact import redact_text
 from iaclib.state.journal import Noted
@@ -81,8 +82,12 @@ class Calls:
             return
         entry = Noted(job.step, id, data)
         if threading.get_ident() == self._home:
-            self._ledger.commit([entry])
-            return
+            try:
+                self._ledger.commit([entry])
+            except StateError:
+                if self._ledger.failure is None:
+                    raise
+            return  # the call goes on also where state can't be written: what it comes to is kept
         note = _Note(entry)
         self._inbox.put(note)
         while not note.done.wait(_SLICE):
@@ -167,7 +172,7 @@ def _hanging(job: Job) -> str:
     else:
         then = "nothing waits for it any more"
     return (
-        f"{job.address}: its call still hangs, expected it to end within {job.timeout:.0f} s; {then}, "
+        f"{job.address}: its call still hangs, expected it to end within {job.timeout:g} s; {then}, "
         "so look whether the other side answers and run again"
     )
 

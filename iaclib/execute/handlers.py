@@ -10,7 +10,7 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import UnknownProviderError
+from iaclib.errors import CredentialsError, UnknownProviderError
 from iaclib.model.values import reveal
 from iaclib.provider.registry import own_handler, provider_class
 from iaclib.state.record import ProviderRecord
@@ -97,8 +97,29 @@ class Access:
                     self._made[_key(record)] = provider
                     return provider
             made = provider_class(record.name).from_config(record.config)
+            self._check_reached(record, made)
             self._made[_key(record)] = made
             return made
+
+    def _check_reached(self, record: ProviderRecord, made: Provider) -> None:
+        """Refuse credentials of another account: what they don't see would count as gone.
+
+        Raises:
+            CredentialsError: They reach another account than the recorded one.
+        """
+        account = self.bind(made).account if record.account else ""
+        if account and account != record.account:
+            msg = (
+                f"{record.name}: state was written through account {record.account}, but the credentials at hand reach "
+                f"{account}, expected the same; use those of {record.account}, or pass a provider that has them"
+            )
+            raise CredentialsError(msg, provider=record.name, account=record.account, reached=account)
+
+    def reach(self, record: ProviderRecord, provider: ProviderRecord) -> None:
+        """Let a provider that is known here serve what another record describes, of the same identity."""
+        instance = self.instance(provider)
+        with self._lock:
+            self._made.setdefault(_key(record), instance)
 
     def serve(
         self, type_name: str, provider: ProviderRecord | None, address: str, defined_by: str = ""

@@ -61,6 +61,11 @@ class Provider(Base):
             found = self._handlers.setdefault(type, table.handler(type, self.root))
         return found
 
+    @classmethod
+    def declared_in(cls, type: str) -> str:
+        """Name the module that declares a type of this wing."""
+        return "iaclib.local" if type in table.HANDLERS else ""
+
     def service(self, type: str) -> str:
         """Name what calls of a type are limited with: only HTTP APIs ever ask to slow down."""
         return type.partition(":")[2]

@@ -84,6 +84,11 @@ class Asset:
         return Path(self._known_path())
 
     @property
+    def parts(self) -> tuple[str, str | None, bool]:
+        """What it is made of: hash, path (None where only the hash is known), and whether a zip file was asked for."""
+        return self.hash, self._path, self._zip
+
+    @property
     def zipped(self) -> bool:
         """Whether ``open`` gives a zip file."""
         return self._zip or (self._path is not None and os.path.isdir(self._path))  # noqa: PTH112 - as above

@@ -17,9 +17,8 @@ from iaclib.plan.facts import Facts, PlanOptions, view
 from iaclib.plan.identity import Identities, describe
 from iaclib.plan.importing import imported, to_import
 from iaclib.plan.node import Node
-from iaclib.plan.plan import resolved_inputs
 from iaclib.plan.recorded import outdated, recorded_options, trigger_of, triggered
-from iaclib.plan.resolve import check_resolved
+from iaclib.plan.resolve import check_resolved, resolved_inputs
 from iaclib.plan.upgrades import upgraded
 from iaclib.plan.verdict import SAME, Verdict, evaluate, kept_key
 

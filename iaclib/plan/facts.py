@@ -6,7 +6,7 @@ Also the digest of a type's facts that plans need at every resource.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -63,6 +63,10 @@ class Facts:
     imports: Mapping[str, Live | None] | None = None
     looked_up: Mapping[str, Found] = attrs.field(factory=dict)
     retyped: frozenset[str] = frozenset()
+
+
+#: The facts that are functions of handlers: no file holds them, they are gathered again.
+OF_HANDLERS: Final = ("normalise", "identity", "replaces")
 
 
 @attrs.frozen

@@ -14,7 +14,6 @@ from iaclib.errors import PlanError
 from iaclib.plan.changes import Action
 from iaclib.plan.facts import Facts, View, view
 from iaclib.plan.node import Node
-from iaclib.plan.plan import held_message
 from iaclib.plan.verdict import unique_keys
 
 if TYPE_CHECKING:
@@ -36,18 +35,11 @@ def find_holders(
     Raises:
         PlanError: A key is held, and nothing was said about who goes first.
     """
-    creating = [node for node in nodes.values() if node.action in {Action.CREATE, Action.REPLACE}]
-    if not creating:
+    left_over, left_there, holders = holder_keys(nodes, superseded, facts)
+    if not (left_over or left_there or holders):
         return {}, []
-    views: dict[str, View] = {
-        node.declared.type: view(node.declared.facts) for node in creating if node.declared is not None
-    }
-    going, staying = _parting(nodes)
-    if not going and not staying and not superseded:
-        return {}, []
-    left_over, left_there, holders = (_held(records, views, facts) for records in (superseded, staying, going))
     freed: dict[tuple[str, str], None] = {}
-    for node in creating:
+    for node in _creating(nodes):
         if node.declared is None:
             continue
         seen = view(node.declared.facts)
@@ -66,6 +58,28 @@ def find_holders(
                 nodes[holder].delete_first = True
                 nodes[holder].explain(f"it is deleted first to make way for {node.address}")
     return {**left_over, **left_there, **holders}, list(freed)
+
+
+def holder_keys(
+    nodes: Mapping[str, Node], superseded: Sequence[Record], facts: Facts
+) -> tuple[Holders, Holders, Holders]:
+    """Give the unique keys of objects of types of which something is created: key -> address.
+
+    Returns:
+        Those of old halves whose delete is due, of what is left in the cloud,
+        and of what is deleted.
+    """
+    views: dict[str, View] = {
+        node.declared.type: view(node.declared.facts) for node in _creating(nodes) if node.declared is not None
+    }
+    if not views:
+        return {}, {}, {}
+    going, staying = _parting(nodes)
+    return _held(superseded, views, facts), _held(staying, views, facts), _held(going, views, facts)
+
+
+def _creating(nodes: Mapping[str, Node]) -> list[Node]:
+    return [node for node in nodes.values() if node.action in {Action.CREATE, Action.REPLACE}]
 
 
 _GOES = frozenset({Action.DELETE, Action.FORGET, Action.REPLACE})
@@ -105,4 +119,14 @@ def _left_there(address: str, holder: str) -> str:
     return (
         f"{address}: it would be created with the unique key of {holder}, which this plan leaves in the cloud, expected "
         f"a key that is free; if it is the same object, say Options(aliases=({holder!r},)), or import it by import_id"
+    )
+
+
+def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
+    """Say that a new object has the unique key of one that goes (rule 2a)."""
+    fields = " and ".join(key[2]) if isinstance(key[2], tuple) else "its identity"
+    return (
+        f"{address}: it would be created with the {fields} of {holder}, which this plan deletes, expected a key that "
+        f"is free; if it is the same object, say Options(aliases=({holder!r},)) or keep the address, else set "
+        "delete_before_replace=True"
     )

@@ -6,7 +6,9 @@ plan in which nothing changes costs next to nothing.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +17,20 @@ import orjson
 from iaclib.errors import PlanDeviationError, PlanError
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.assets import Asset
-from iaclib.model.values import MASK, UNKNOWN, Secret, has_secret, reveal
-from iaclib.plan.changes import Action, Change, Property, Violation
-from iaclib.plan.compare import drifted, is_list, project, same, unknown_in
-from iaclib.plan.diff import differences, leaves
+from iaclib.model.values import MASK, UNKNOWN, Secret
+from iaclib.plan.changes import Action, Change, Violation
+from iaclib.plan.compare import is_list, same, unknown_in
+from iaclib.plan.describing import change_of, forgotten_change, read_change, superseded_change
 from iaclib.plan.facts import Facts, Found, view
+from iaclib.plan.holders import held_message
 from iaclib.plan.node import Node
 from iaclib.plan.recorded import outdated, trigger_of, triggered
-from iaclib.plan.resolve import Lookup, Naming, check_resolved, final_inputs
+from iaclib.plan.resolve import Lookup, check_resolved, resolved_inputs
 from iaclib.plan.verdict import evaluate, kept_key, unique_keys
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
+    from iaclib.plan.file import SavedPlan, Sealing
     from iaclib.state.record import Record
 
 
@@ -53,11 +57,14 @@ class Plan:
         withheld: frozenset[str] = frozenset(),
         destroy: bool = False,
         partial: bool = False,
+        digest: str = "",
+        violations: Sequence[Violation] = (),
+        saved: SavedPlan | None = None,
     ) -> None:
         self.lineage = facts.lineage
         self.serial = serial
         self.outputs = outputs
-        self.violations: tuple[Violation, ...] = ()
+        self.violations: tuple[Violation, ...] = tuple(violations)
         self._desired = desired
         self._nodes = nodes
         self._facts = facts
@@ -72,7 +79,9 @@ class Plan:
         self._destroy = destroy
         self._partial = partial  # about some of the stack only
         self._changes: tuple[Change, ...] | None = None
-        self._digest = ""
+        self._digest = digest
+        self._saved = saved  # the file that it was loaded from
+        self._sealing: Sealing | None = None  # what the engine brings to seal a file
         self._policies: tuple[Any, ...] = ()  # those that judged it
 
     @property
@@ -160,9 +169,11 @@ class Plan:
     def digest(self) -> str:
         """A digest of all that the plan says; equal plans have equal digests.
 
-        Secrets count by their place only: a plain hash of one could be searched.
+        Secrets count by a digest under the stack's key; without one by their
+        place only, as a plain hash could be searched for the value.
         """
         if not self._digest:
+            keyed = self._sealing.digest if self._sealing is not None else None
             hasher = hashlib.sha256(f"{self._desired.ref}\0{self.lineage}\0{self.serial}".encode())
             for node in self._nodes.values():
                 fields = (
@@ -171,15 +182,51 @@ class Plan:
                     node.record and (node.record.uid, node.record.id), node.beside, node.moved, node.adopt,
                     node.forgets and node.forgets.id,
                 )  # fmt: skip
-                hasher.update(orjson.dumps(_digestible(fields), option=orjson.OPT_SORT_KEYS))
+                hasher.update(orjson.dumps(_digestible(fields, keyed), option=orjson.OPT_SORT_KEYS))
             rest = (
                 [record.uid for record in self._superseded],
                 self.outputs,
                 {at: found.values for at, found in self.looked_up.items()},
             )
-            hasher.update(orjson.dumps(_digestible(rest), option=orjson.OPT_SORT_KEYS))
+            hasher.update(orjson.dumps(_digestible(rest, keyed), option=orjson.OPT_SORT_KEYS))
             self._digest = hasher.hexdigest()
         return self._digest
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan to a file that only its owner may read, to be applied later, elsewhere.
+
+        The file is sealed with the stack's key, or with one that the keyring
+        wraps; secrets in it are encrypted. A plan that was loaded is written
+        as it was.
+
+        Raises:
+            SealError: It holds a secret and there is no keyring.
+            PlanError: It holds what has no written form.
+            StateError: The file can't be written.
+        """
+        from iaclib.plan import file  # few plans are kept
+
+        if self._saved is not None:
+            file.write_again(self._saved, path)
+        else:
+            file.save(self, path, self._sealing)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Plan:
+        """Read a plan from a file that ``save`` wrote.
+
+        Checks that the file is whole. Who wrote it is checked when it is
+        applied, and only then are its secrets opened.
+
+        Raises:
+            StateError: It can't be read, was damaged (StateCorruptError), or
+                a newer iaclib wrote it (StateVersionError).
+            UnknownProviderError: A type is not known here; it says what to import.
+        """
+        from iaclib.plan import file
+
+        saved = file.load(path)
+        return cls(**saved.parts(), saved=saved)
 
     def __str__(self) -> str:
         from iaclib.plan.text import render  # not every plan is read by a person
@@ -190,6 +237,18 @@ class Plan:
         return f"<Plan {self._desired.ref} {self.counts or 'nothing to do'}>"
 
     # ------------------------------------------------------------------------------------------- for the executor
+
+    def made_with(
+        self,
+        desired: Desired,
+        nodes: dict[str, Node],
+        facts: Facts,
+        holders: Mapping[tuple[Any, ...], str],
+    ) -> Plan:
+        """Give this plan with parts that a file can't hold: functions of program and handlers."""
+        plan = copy.copy(self)
+        plan._desired, plan._nodes, plan._facts, plan._holders = desired, nodes, facts, holders
+        return plan
 
     def inputs_of(self, node: Node, lookup: Lookup, *, creating: bool = False) -> Mapping[str, Any]:
         """Resolve a node's inputs with what is known by now, as the planner did.
@@ -279,139 +338,15 @@ class Plan:
                 raise PlanError(held_message(node.address, holder, key), address=node.address, holder=holder)
 
 
-def resolved_inputs(
-    node: Node, lookup: Lookup, facts: Facts, stack: str, *, fresh: bool | None = None
-) -> Mapping[str, Any]:
-    """Give a node's final inputs.
-
-    Args:
-        node: What is planned.
-        lookup: Gives a field of a resource as far as it is known.
-        facts: For default tags and names.
-        stack: The stack's name.
-        fresh: Whether generated names are new ones; None for what is planned:
-            new ones for a new object.
-    """
-    declared, record = node.declared, node.record
-    if declared is None:
-        return node.inputs
-    own = record if node.alike else None
-    naming = Naming(stack, facts.lineage, node.generation, facts.default_tags.get(node.address))
-    if fresh is None:
-        fresh = node.action is Action.REPLACE
-    return final_inputs(declared, lookup, own, naming, fresh=fresh or own is None or not own.id)
-
-
-def held_message(address: str, holder: str, key: tuple[Any, ...]) -> str:
-    """Say that a new object has the unique key of one that goes (rule 2a)."""
-    fields = " and ".join(key[2]) if isinstance(key[2], tuple) else "its identity"
-    return (
-        f"{address}: it would be created with the {fields} of {holder}, which this plan deletes, expected a key that "
-        f"is free; if it is the same object, say Options(aliases=({holder!r},)) or keep the address, else set "
-        "delete_before_replace=True"
-    )
-
-
-# ------------------------------------------------------------------------------------------------- nodes to changes
-
-
-def observed_inputs(record: Record, node: Node) -> Mapping[str, Any]:
-    """Give recorded inputs, overlaid with what drifted."""
-    if record.observed is None:
-        return record.inputs
-    unordered = view(node.declared.facts).unordered if node.declared is not None else frozenset()
-    names = drifted(record.inputs, record.baseline, record.observed, unordered)
-    inputs = dict(record.inputs)
-    for name in names:
-        seen = project(record.observed[name], record.inputs[name], unordered=name in unordered)
-        secret = has_secret(record.inputs[name]) or has_secret(record.observed[name])
-        inputs[name] = Secret(reveal(seen)) if secret and seen is not None else seen
-    return {name: value for name, value in inputs.items() if value is not None}
-
-
-def change_of(node: Node, urn: Callable[[str], str]) -> Change:
-    """Make the public change of a node."""
-    record, action = node.record, node.action
-    before = observed_inputs(record, node) if record is not None and action is not Action.CREATE else None
-    after = node.inputs if node.declared is not None else None
-    return Change(
-        node.address,
-        urn(node.address),
-        node.type,
-        action,
-        node.reason,
-        () if action in {Action.SAME, Action.MOVE} else _properties(node, before, after),
-        before,
-        after,
-        node.delete_first and action is Action.REPLACE,
-        node.maybe,
-    )
-
-
-def read_change(address: str, found: Found, urn: Callable[[str], str]) -> Change:
-    """Make the public change of a lookup: it shows what was found."""
-    properties = tuple(Property(path, None, value) for path, value in leaves(found.values) if value is not None)
-    return Change(address, urn(address), found.type, Action.READ, "", properties, None, found.values)
-
-
-def forgotten_change(node: Node, urn: Callable[[str], str]) -> Change:
-    """Make the change of the object that an import leaves in the cloud."""
-    record = node.forgets
-    if record is None:
-        msg = f"{node!r} forgets nothing"
-        raise AssertionError(msg)
-    return Change(
-        record.address,
-        urn(record.address),
-        record.type,
-        Action.FORGET,
-        f"{record.id} stays in the cloud, another object takes its place",
-        (),
-        record.inputs,
-    )
-
-
-def superseded_change(record: Record, urn: Callable[[str], str]) -> Change:
-    """Make the change of an old half that an earlier run left behind."""
-    properties = tuple(Property(path, value) for path, value in leaves(record.inputs) if path)
-    return Change(
-        record.address, urn(record.address), record.type, Action.DELETE, "superseded", properties, record.inputs
-    )
-
-
-def _properties(node: Node, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Property, ...]:
-    old, new = before or {}, after or {}
-    seen = view(node.declared.facts) if node.declared is not None else None
-    verdict = node.verdict
-    differing = {*verdict.changed, *verdict.unknown}
-    found: list[Property] = []
-    for name in [*new, *(name for name in old if name not in new)]:
-        whole = node.action not in {Action.UPDATE, Action.REPLACE, Action.IMPORT} or node.record is None
-        if not whole and name not in differing and not (node.forced and not same_value(old.get(name), new.get(name))):
-            continue
-        unordered = seen is not None and name in seen.unordered
-        forces = name in verdict.forcing and node.action is Action.REPLACE
-        found.extend(
-            Property((name, *path), one, two, forces, two is not UNKNOWN and not unknown_in(two))
-            for path, one, two in differences(old.get(name), new.get(name), unordered=unordered)
-        )
-    return tuple(found)
-
-
-def same_value(old: Any, new: Any) -> bool:
-    """Tell whether two values are equal, unknowns being unlike anything."""
-    return not unknown_in(new) and same(old, new)
-
-
-def _digestible(value: Any) -> Any:
+def _digestible(value: Any, keyed: Callable[[Any], str] | None) -> Any:
     if value is UNKNOWN:
         return ["\0unknown"]
     if isinstance(value, Secret):
-        return ["\0secret", MASK]
+        return ["\0secret", MASK if keyed is None else keyed(value)]
     if isinstance(value, Asset):
         return ["\0asset", value.hash]
     if isinstance(value, Mapping):
-        return {key: _digestible(item) for key, item in value.items()}
+        return {key: _digestible(item, keyed) for key, item in value.items()}
     if is_list(value):
-        return [_digestible(item) for item in value]
+        return [_digestible(item, keyed) for item in value]
     return value

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -18,8 +17,9 @@ from iaclib.errors import DeclarationError, PlanError, PolicyViolationError
 from iaclib.model.redact import redact_text, secret_texts
 from iaclib.plan.changes import Action, Change, Violation
 from iaclib.plan.compare import unknown_in
+from iaclib.plan.describing import change_of
 from iaclib.plan.facts import view
-from iaclib.plan.plan import Plan, change_of
+from iaclib.plan.plan import Plan
 from iaclib.plan.verdict import evaluate
 from iaclib.provider.registry import load_named
 
@@ -109,6 +109,8 @@ class Policy:
         try:
             return self.function(**given)
         except Exception as error:  # noqa: BLE001 - whatever it raises is the policy's mistake
+            import traceback  # slow, and needed here alone
+
             last = traceback.extract_tb(error.__traceback__)[-1]
             told = redact_text(f"{type(error).__name__}: {error}", guarded())
             msg = (

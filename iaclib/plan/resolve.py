@@ -14,6 +14,7 @@ import attrs
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.outputs import resolve
 from iaclib.model.values import UNKNOWN, Secret
+from iaclib.plan.changes import Action
 from iaclib.plan.compare import unknown_in
 from iaclib.plan.facts import view
 from iaclib.plan.names import generated_name
@@ -21,6 +22,8 @@ from iaclib.plan.paths import keep_recorded
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared
+    from iaclib.plan.facts import Facts
+    from iaclib.plan.node import Node
     from iaclib.state.record import Record
 
 Lookup = Callable[[str, str], Any]
@@ -73,6 +76,29 @@ def final_inputs(
     if record is not None and declared.options.ignore_changes:
         inputs = keep_recorded(inputs, record.inputs, declared.options.ignore_changes)
     return inputs
+
+
+def resolved_inputs(
+    node: Node, lookup: Lookup, facts: Facts, stack: str, *, fresh: bool | None = None
+) -> Mapping[str, Any]:
+    """Give a node's final inputs.
+
+    Args:
+        node: What is planned.
+        lookup: Gives a field of a resource as far as it is known.
+        facts: For default tags and names.
+        stack: The stack's name.
+        fresh: Whether generated names are new ones; None for what is planned:
+            new ones for a new object.
+    """
+    declared, record = node.declared, node.record
+    if declared is None:
+        return node.inputs
+    own = record if node.alike else None
+    naming = Naming(stack, facts.lineage, node.generation, facts.default_tags.get(node.address))
+    if fresh is None:
+        fresh = node.action is Action.REPLACE
+    return final_inputs(declared, lookup, own, naming, fresh=fresh or own is None or not own.id)
 
 
 def with_default_tags(inputs: Mapping[str, Any], field: str, tags: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -58,6 +58,11 @@ class Provider:
         """Make the provider that ``config()`` describes."""
         return cls(**config)
 
+    @classmethod
+    def declared_in(cls, type: str) -> str:  # noqa: ARG003 - for those that override it
+        """Name the module whose import makes a type known; "" if there is none."""
+        return ""
+
     def service(self, type: str) -> str:
         """Name the service whose rate limits a type's calls share."""
         return type.split(":")[1] if type.count(":") > 1 else self.name

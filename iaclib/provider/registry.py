@@ -56,6 +56,14 @@ def provider_class(name: str) -> type[Provider]:
     return found
 
 
+def import_declarations(type: str) -> None:
+    """Import the module in which a provider that is known or installed declares a type, if it says which."""
+    name = type.partition(":")[0]
+    found: Any = known_providers.get(name) or load_named("iaclib.providers", name)
+    if found is not None and (module := found.declared_in(type)):
+        importlib.import_module(module)
+
+
 def register_handler(type: str, handler: Any, defined_by: str) -> None:
     """Note the handler of a type that a class brings itself."""
     _handlers[type] = (handler, defined_by)

@@ -89,7 +89,7 @@ class Sealer:
         key: The stack's data key, 32 bytes.
     """
 
-    __slots__ = ("_aead", "_digest_key", "_key", "_lineage")
+    __slots__ = ("_aead", "_digest_key", "_key", "_lineage", "_sign_key")
 
     def __init__(self, lineage: str, key: bytes) -> None:
         if len(key) != _KEY_BYTES:
@@ -99,6 +99,7 @@ class Sealer:
         self._lineage = lineage.encode()
         self._key = key
         self._digest_key = hmac.digest(key, b"iaclib:digest:1", "sha256")
+        self._sign_key = hmac.digest(key, b"iaclib:sign:1", "sha256")
         self._aead: Any = None
 
     def __repr__(self) -> str:
@@ -146,6 +147,16 @@ class Sealer:
         """
         data = orjson.dumps(reveal(value), hash_of, orjson.OPT_SORT_KEYS)
         return base64.b64encode(hmac.digest(self._digest_key, data, "sha256")).decode()
+
+    def sign(self, data: bytes, purpose: str) -> str:
+        """Authenticate bytes (HMAC-SHA256, base64): only who has the key can.
+
+        Args:
+            data: The bytes.
+            purpose: What they are; with the lineage it is part of what is signed.
+        """
+        bound = b"\0".join([self._lineage, purpose.encode(), data])
+        return base64.b64encode(hmac.digest(self._sign_key, bound, "sha256")).decode()
 
     def _bound_to(self, address: str) -> bytes:
         return b"iaclib:1\0" + self._lineage + b"\0" + address.encode()

@@ -8,12 +8,14 @@ empty second plan after a clean apply.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from iaclib import declare as iac
 from iaclib.backends import Memory
 from iaclib.engine.engine import Engine
-from iaclib.errors import UndecidedError
+from iaclib.errors import PlanError, UndecidedError
+from iaclib.plan.plan import Plan
 from recording import Cloud, Now, integrity
 from scenario_compare import Happened, check_within, compare, compare_error
 from scenario_faults import Faults, Killed, disturb
@@ -27,14 +29,16 @@ REF = "shop/dev"
 class World:
     """One stack on one cloud, driven by scenarios."""
 
-    def __init__(self, parallelism: int) -> None:
+    def __init__(self, parallelism: int, plan_file: Path | None = None) -> None:
         self.parallelism = parallelism
+        self.plan_file = plan_file  # what is applied is a plan that was kept here
         self.cloud = Now.cloud = Cloud()
         self.clock = VirtualClock()
         self.backend = Memory(clock=self.clock.now)
         self.programs = Program(self.cloud)
         self.program: Mapping[str, Any] = {}
         self.faults = Faults(self.cloud, self.cancel, threads=bool(parallelism))
+        self.kept: Any = None  # a plan that a later step carries out
         self.left: Sequence[str] = ()
         self.disturbed = False  # the cloud was changed behind the engine's back
         self.engine: Engine
@@ -156,15 +160,32 @@ class World:
 
 
 def _apply(world: World, options: Any, plan: Any) -> Any:
-    """Apply the program as it is, or, where steps run side by side, the plan that was made of it."""
+    """Apply the program as it is, or the plan that was made of it: from a file, or where steps run side by side."""
     given = dict(options or {})
+    if world.plan_file is not None and plan is not None:
+        plan.save(world.plan_file)
+        loaded = Plan.load(world.plan_file)
+        assert (str(loaded), loaded.digest, loaded.counts) == (str(plan), plan.digest, plan.counts)
+        carry_on = given.get("continue_on_error", False)
+        try:
+            return world.engine.apply(loaded, continue_on_error=carry_on)
+        except PlanError as error:
+            if "functions" not in error.facts:
+                raise
+        return world.engine.apply(loaded, program=world.stack, continue_on_error=carry_on)
     if world.parallelism and plan is not None:
         return world.engine.apply(plan, continue_on_error=given.get("continue_on_error", False))
     return world.engine.apply(world.stack, **given)
 
 
 def _plan(world: World, options: Any, plan: Any) -> Any:
-    return plan if plan is not None else world.engine.plan(world.stack, **(options or {}))
+    world.kept = plan if plan is not None else world.engine.plan(world.stack, **(options or {}))
+    return world.kept
+
+
+def _carry_out(world: World, options: Any, _: Any) -> Any:
+    """Apply the plan that an earlier step made."""
+    return world.engine.apply(world.kept, **(options or {}))
 
 
 def _destroy(world: World, options: Any, _: Any) -> Any:
@@ -191,4 +212,5 @@ _OPERATIONS: dict[str, Callable[[World, Any, Any], Any]] = {
     "import": lambda world, ids, _: world.engine.import_(world.stack, ids),
     "resolve": lambda world, given, _: world.engine.resolve(REF, **given),
     "reopen": _reopen,
+    "carry_out": _carry_out,
 }

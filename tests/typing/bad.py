@@ -107,3 +107,5 @@ def right(change: object) -> str | None:
 right()  # E
 iac.Engine(policies=[3])  # E
 iac.Engine(on_event=3)  # E
+iac.Plan.load(3)  # E
+iac.Engine().apply(Shop("prod", cidr="x"), program="shop")  # E

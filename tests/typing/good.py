@@ -118,3 +118,7 @@ def owned(declaration: DeclaredResource) -> dict[str, object] | None:
 
 assert_type(few(iac.Engine().plan(shop)), str | None)
 engine = iac.Engine(state="memory:", policies=[no_deletes, few, owned, "by-name"], on_event=print)
+plan = engine.plan(shop)
+plan.save("prod.plan")
+assert_type(iac.Plan.load("prod.plan"), iac.Plan)
+assert_type(engine.apply(plan, program=shop).ok, bool)

@@ -5,6 +5,7 @@ from textwrap import dedent
 import attrs
 
 from iaclib.model.values import UNKNOWN, Secret
+from iaclib.plan.facts import Facts
 from iaclib.plan.text import show
 
 
@@ -71,4 +72,22 @@ def test_only_state_changes_are_said_so(kit):
     snapshot = kit.applied(kit.plan(lambda _: kit.Net("net")))
     text = str(kit.plan(lambda _: kit.Net("net", opts=kit.iac.Options(protect=True)), snapshot))
     assert "= net  (only what state holds of it changes)" in text
-    assert text.endswith("Nothing to do in the cloud; state and outputs will be written.")
+    assert text.endswith("Nothing to do in the cloud; only state will be written.")
+
+
+def test_secret_that_drifted_is_masked(kit):
+    """What the cloud shows of a secret is as secret as what was declared, also within other data."""
+
+    def build(_stack):
+        kit.Named("db", name="db", password="hunter2")
+        kit.Net("net", data={"key": Secret("word"), "size": 1})
+
+    snapshot = kit.applied(kit.plan(build))
+    observed = {"db": {"name": "db", "password": "changed"}, "net": {"data": {"key": "other", "size": 2}}}
+    seen = {address: attrs.evolve(record, observed=observed[address]) for address, record in snapshot.records.items()}
+    made = kit.plan(build, snapshot, Facts("L", observed=seen))
+    assert kit.actions(made) == {"db": "update", "net": "update"}
+    shown = f"{made} {made.changes}"
+    assert "changed'" not in shown
+    assert "other" not in shown
+    assert "password = (secret) -> (secret)" in shown

@@ -89,6 +89,20 @@ def test_digest_depends_on_value_and_key(sealer):
     assert sealer.digest("x") != Sealer("lineage", new_data_key()).digest("x")
 
 
+def test_signature_depends_on_data_purpose_lineage_and_key(sealer):
+    """Any other of them gives another; the same give the same, and it is no digest of the data."""
+    signed = sealer.sign(b"data", "plan")
+    assert sealer.sign(b"data", "plan") == signed
+    others = [
+        sealer.sign(b"other", "plan"),
+        sealer.sign(b"data", "state"),
+        Sealer("other", KEY).sign(b"data", "plan"),
+        Sealer("lineage", new_data_key()).sign(b"data", "plan"),
+        sealer.digest("data"),
+    ]
+    assert len({signed, *others}) == 1 + len(others)
+
+
 def test_record_without_secrets_is_the_same_object(sealer):
     """Nothing is copied where there is nothing to seal or open."""
     record = Record("a", "t", "i", inputs={"a": [1, {"b": None}]}, baseline={"a": 1.5}, observed={}, outputs={"x": ""})
