@@ -33,7 +33,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0  # seconds between two tries
 _CONNECTING: Final = 10  # seconds, unless the DSN says otherwise
 
 #: What passes: connections that drop, servers that restart, transactions that got into each other's way.
-_PASSING: Final = ("08", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
+_PASSING: Final = ("08", "25P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
 #: What several clients meet who make the tables at once: the next try finds them made.
 _MADE_BY_ANOTHER: Final = ("23505", "42P06", "42P07")
 
