@@ -191,11 +191,13 @@ class Postgres:
         """Move the lease's end; see ``Backend.renew``."""
         renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
         changed = self._server.write(
-            lambda server: server.execute(
-                "UPDATE @.stacks SET expires=clock_timestamp() + make_interval(secs => %(ttl)s) "  # noqa: S608 - ours
-                f"WHERE {_OURS}",
-                {**_by(lease), "ttl": lease.ttl.total_seconds()},
-            ).rowcount
+            lambda server: (
+                server.execute(
+                    "UPDATE @.stacks SET expires=clock_timestamp() + make_interval(secs => %(ttl)s) "  # noqa: S608 - ours
+                    f"WHERE {_OURS}",
+                    {**_by(lease), "ttl": lease.ttl.total_seconds()},
+                ).rowcount
+            )
         )
         if changed != 1:
             raise leasing.lost(lease)
@@ -204,10 +206,12 @@ class Postgres:
     def release(self, lease: Lease) -> None:
         """Give the lease back, then fold the journal; not holding it any more is fine."""
         changed = self._server.write(
-            lambda server: server.execute(
-                f"UPDATE @.stacks SET holder=NULL, claim='', expires='-infinity' WHERE {_OURS}",  # noqa: S608 - ours
-                _by(lease),
-            ).rowcount
+            lambda server: (
+                server.execute(
+                    f"UPDATE @.stacks SET holder=NULL, claim='', expires='-infinity' WHERE {_OURS}",  # noqa: S608 - ours
+                    _by(lease),
+                ).rowcount
+            )
         )
         if changed == 1:
             # Folding only saves work later. What keeps it from working is said by the next load, not here, where it
@@ -377,12 +381,13 @@ class Postgres:
         return blake2b(name + data, key=self._nonce, digest_size=16).digest()
 
     def _refusal(self, server: PostgresServer, lease: Lease, lineage: str, serial: int) -> StateError:
-        fence, held, *stored = server.execute(
+        fence, held, *rest = server.execute(
             "SELECT fence, holder IS NOT NULL, lineage, serial FROM @.stacks WHERE project=%s AND name=%s", lease.ref
         ).fetchone() or (0, False, "", 0)
         if fence != lease.fence or not held:
             return leasing.lost(lease)
-        return leasing.conflict(lease.ref, lineage=lineage, serial=serial, stored=(stored[0], stored[1]))
+        stored: Any = tuple(rest)
+        return leasing.conflict(lease.ref, lineage=lineage, serial=serial, stored=stored)
 
     # -------------------------------------------------------------------------------------------------------- folding
 
@@ -436,10 +441,9 @@ def _key(kind: str, name: str) -> bytes:
 
 def _head(server: PostgresServer, ref: StackRef, *, lock: bool = False) -> tuple[int, str, int, int] | None:
     """Read id, lineage, serial, and up to which serial rows are folded; None for a stack that was never written."""
+    statement = "SELECT id, lineage, serial, folded FROM @.stacks WHERE project=%s AND name=%s AND lineage<>''"
     row: tuple[int, str, int, int] | None = server.execute(
-        "SELECT id, lineage, serial, folded FROM @.stacks WHERE project=%s AND name=%s AND lineage<>''"
-        + (" FOR UPDATE" if lock else ""),
-        ref,
+        f"{statement} FOR UPDATE" if lock else statement, ref
     ).fetchone()
     return row
 
@@ -462,9 +466,7 @@ def _based(server: PostgresServer, stack: int, serial: int) -> int:
     return int(serial if first is None else first - 1)
 
 
-def _journal(
-    server: PostgresServer, stack: int, after: int, upto: int = _LAST
-) -> list[tuple[int, str, bytes, int]]:
+def _journal(server: PostgresServer, stack: int, after: int, upto: int = _LAST) -> list[tuple[int, str, bytes, int]]:
     found: list[tuple[int, str, bytes, int]] = server.execute(
         "SELECT serial, '', data, crc FROM @.journal WHERE stack=%s AND serial>%s AND serial<=%s ORDER BY serial",
         (stack, after, upto),

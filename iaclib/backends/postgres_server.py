@@ -33,7 +33,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0  # seconds between two tries
 _CONNECTING: Final = 10  # seconds, unless the DSN says otherwise
 
 #: What passes: connections that drop, servers that restart, transactions that got into each other's way.
-_PASSING: Final = ("08", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
+_PASSING: Final = ("08", "25P03", "40001", "40P01", "53300", "57P01", "57P02", "57P03")
 #: What several clients meet who make the tables at once: the next try finds them made.
 _MADE_BY_ANOTHER: Final = ("23505", "42P06", "42P07")
 
@@ -168,9 +168,7 @@ class PostgresServer:
         if code is not None:
             return bool(code.startswith(_PASSING) or code in _MADE_BY_ANOTHER)
         # Without a code it is the connection that failed; one that never was is more likely a mistake in the DSN.
-        return self._was_connected and isinstance(
-            error, self._psycopg.OperationalError | self._psycopg.InterfaceError
-        )
+        return self._was_connected and isinstance(error, self._psycopg.OperationalError | self._psycopg.InterfaceError)
 
     # ------------------------------------------------------------------------------------------------------ connecting
 
@@ -217,9 +215,7 @@ class PostgresServer:
             )
         if self._has_tables():
             if self._check_format() < FORMAT:
-                self._transaction(
-                    self._begin_writing, lambda: self.execute("UPDATE @.format SET number=%s", (FORMAT,))
-                )
+                self._transaction(self._begin_writing, lambda: self.execute("UPDATE @.format SET number=%s", (FORMAT,)))
             return
         self._transaction(self._begin_writing, self._fill)
         self._made = True
