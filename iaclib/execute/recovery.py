@@ -236,7 +236,7 @@ class Recovery:
     def _reached(self, after: Record, before: Record, live: Live, facts: TypeFacts | None) -> bool:
         """Tell whether all that was to change is seen to have changed."""
         seen = live.inputs
-        if seen is None:
+        if seen is None or before.status == "failed":  # what was half made looks like what is whole
             return False
         start = before_update(before)  # with what had drifted, which was to change too
         for name in {*after.inputs, *start}:
