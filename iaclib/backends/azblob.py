@@ -66,8 +66,7 @@ class BlobObjects:
         self._container = container
         self._prefix = f"{prefix}/" if prefix else ""
         self._endpoint = endpoint_url
-        at = f" at {endpoint_url}" if endpoint_url else ""
-        self.place = f"azblob://{account}/{container}/{self._prefix}{at}"
+        self.place = self._where("")
         self._made: Any = None
         self._lock = threading.Lock()
 
@@ -137,6 +136,10 @@ class BlobObjects:
         if client is not None:
             client.close()
 
+    def _where(self, name: str) -> str:
+        at = f" at {self._endpoint}" if self._endpoint else ""
+        return f"azblob://{self._account}/{self._container}/{self._prefix}{name}{at}"
+
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
@@ -189,7 +192,7 @@ class BlobObjects:
         except ClientAuthenticationError as error:
             if error.status_code is None:  # no answer of the service, but no credentials to ask it with
                 raise StateError(
-                    f"{self.place}{name}: no usable Azure credentials, expected a connection string or what "
+                    f"{self._where(name)}: no usable Azure credentials, expected a connection string or what "
                     "DefaultAzureCredential takes; run `az login`, or set AZURE_STORAGE_CONNECTION_STRING"
                 ) from None
             raise self._translated(name, error) from None
@@ -197,13 +200,13 @@ class BlobObjects:
             raise self._translated(name, error) from None
         except AzureError as error:
             raise StateError(
-                f"{self.place}{name}: Azure Blob Storage could not be reached ({type(error).__name__}), expected an "
+                f"{self._where(name)}: Azure Blob Storage could not be reached ({type(error).__name__}), expected an "
                 "answer; try again",
                 retryable=True,
             ) from None
 
     def _translated(self, name: str, error: Any) -> Exception:
-        where, status = f"{self.place}{name}", error.status_code or 0
+        where, status = self._where(name), error.status_code or 0
         code = str(getattr(error.error_code, "value", error.error_code) or "")
         if code in ("BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"):
             return self._changed(name)
@@ -224,7 +227,7 @@ class BlobObjects:
         )
 
     def _changed(self, name: str) -> Changed:
-        return Changed(f"{self.place}{name}: the object changed meanwhile, expected it as it was read; run again")
+        return Changed(f"{self._where(name)}: the object changed meanwhile, expected it as it was read; run again")
 
 
 class _MissingError(Exception):

@@ -98,8 +98,8 @@ class GcsObjects:
 
         try:
             return self._call(name, write)  # type: ignore[no-any-return]
-        except _MissingError:
-            raise self._changed(name) from None
+        except _MissingError:  # of what is to be made only the bucket can be missing
+            raise (self._changed(name) if generation else self._no_bucket(name)) from None
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``ObjectStore.delete``."""

@@ -112,8 +112,17 @@ class Reader:
         return f"{ref} in {self._store.place}"
 
     def head(self, ref: StackRef) -> tuple[Head, Found] | None:
-        """Read a stack's head; None if it has none."""
-        found = self._store.get(layout.head_name(ref))
+        """Read a stack's head; None if it was never written.
+
+        Raises:
+            StateCorruptError: It was, and the head is missing.
+        """
+        name = layout.head_name(ref)
+        found = self._store.get(name)
+        if found is None and self._store.list(layout.folder(ref)):
+            found = self._store.get(name)  # it comes before all else, so it is there now, or was deleted
+            if found is None:
+                raise packing.corrupt(self.where(ref), f"the object {name} is missing")
         return None if found is None else (layout.load_head(found.data, ref, self.where(ref)), found)
 
     def heads(self) -> list[tuple[StackRef, Head]]:

@@ -70,8 +70,7 @@ class S3Objects:
         self._prefix = f"{prefix}/" if prefix else ""
         self._region = region
         self._endpoint = endpoint_url
-        at = f" at {endpoint_url}" if endpoint_url else ""
-        self.place = f"s3://{bucket}/{self._prefix}{at}"
+        self.place = self._where("")
         self._made: Any = None
         self._lock = threading.Lock()
 
@@ -127,6 +126,10 @@ class S3Objects:
         if client is not None:
             client.close()
 
+    def _where(self, name: str) -> str:
+        at = f" at {self._endpoint}" if self._endpoint else ""
+        return f"s3://{self._bucket}/{self._prefix}{name}{at}"
+
     def _at(self, name: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._prefix + name}
 
@@ -150,20 +153,20 @@ class S3Objects:
             return self._made
 
     def _call(self, name: str, call: Callable[[Any], Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
 
         try:
             return call(self._client())
         except ClientError as error:
             raise self._translated(name, error.response) from None
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError) as error:
             raise StateError(
-                f"{self.place}{name}: S3 could not be reached ({type(error).__name__}), expected an answer; try again",
+                f"{self._where(name)}: S3 could not be reached ({type(error).__name__}), expected an answer; try again",
                 retryable=True,
             ) from None
         except BotoCoreError as error:
             raise StateError(
-                f"{self.place}{name}: S3 can't be asked ({type(error).__name__}), expected credentials and a region; "
+                f"{self._where(name)}: S3 can't be asked ({type(error).__name__}), expected credentials and a region; "
                 "configure them as for any AWS tool"
             ) from None
 
@@ -171,7 +174,7 @@ class S3Objects:
         code = str(answer.get("Error", {}).get("Code", ""))
         metadata = answer.get("ResponseMetadata", {})
         status = metadata.get("HTTPStatusCode", 0)
-        where = f"{self.place}{name}"
+        where = self._where(name)
         if status == 412:  # noqa: PLR2004 - precondition failed
             return self._changed(name)
         if code == "NoSuchBucket":
@@ -191,7 +194,7 @@ class S3Objects:
         )
 
     def _changed(self, name: str) -> Changed:
-        return Changed(f"{self.place}{name}: the object changed meanwhile, expected it as it was read; run again")
+        return Changed(f"{self._where(name)}: the object changed meanwhile, expected it as it was read; run again")
 
 
 class _MissingError(Exception):

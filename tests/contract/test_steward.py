@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from iaclib.backends import Memory, Sqlite
+from iaclib.backends.objects import Objects
 from iaclib.engine.engine import Engine
 from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateError, StateVersionError
 from iaclib.state.backend import Steward
 from iaclib.state.journal import Ran
 from iaclib.state.keyfile import KeyFile
 from iaclib.state.record import FORMAT, RunSummary, Snapshot
+from object_faults import Bucket, MemoryObjects
 from state_samples import LINEAGE, REF, TTL, Clock, holder, put, write
 
 FORMAT_1 = Path(__file__).parents[1] / "data" / "format1"
@@ -31,12 +33,16 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite-folding"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-folding", "objects", "objects-folding"])
 def make(request, tmp_path, clock):
     """Give a maker of a backend that keeps so many serials."""
-    made = []
+    made, bucket = [], Bucket()
 
     def make(keep=1000):
+        if request.param.startswith("objects"):
+            facts = {"fold_after": 1} if request.param.endswith("folding") else {}
+            made.append(Objects(MemoryObjects(bucket), clock=clock, keep=keep, **facts))
+            return made[-1]
         made.append(
             Memory(clock=clock, keep=keep)
             if request.param == "memory"

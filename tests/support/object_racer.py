@@ -54,9 +54,10 @@ def writer(url: str, ttl: str) -> None:
     try:
         while True:
             serial = backend.append(lease, put(f"old-{serial}"), lineage=LINEAGE, serial=serial)
-            print(serial, flush=True)
+            sys.stdout.write(f"{serial}\n")
+            sys.stdout.flush()
     except LeaseLostError:
-        print("lost", flush=True)
+        sys.stdout.write("lost\n")
 
 
 if __name__ == "__main__":

@@ -57,11 +57,7 @@ def azure_server(tmp_path_factory):
 @pytest.fixture
 def s3_place(moto):
     """Give a maker of stores in a bucket of an empty moto: ``s3_place(prefix)`` is a URL."""
-    import boto3
-
-    client = boto3.client("s3", region_name="us-east-1", endpoint_url=moto)
-    client.create_bucket(Bucket=BUCKET)
-    client.close()
+    urllib.request.urlopen(urllib.request.Request(f"{moto}/{BUCKET}", method="PUT"), timeout=30).close()
     return lambda prefix: f"s3://{BUCKET}/{prefix}?region=us-east-1&endpoint_url={moto}"
 
 
