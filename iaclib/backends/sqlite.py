@@ -289,7 +289,10 @@ class Sqlite:
                 "AND serial=? AND (lineage=? OR lineage='')",
                 (serial + 1, lineage, *ref, lease.fence, serial, lineage),
             ).rowcount
-            stack, folded = db.execute("SELECT id, folded FROM stacks WHERE project=? AND name=?", ref).fetchone()
+            head = db.execute("SELECT id, folded FROM stacks WHERE project=? AND name=?", ref).fetchone()
+            if head is None:
+                raise leasing.lost(lease)
+            stack, folded = head
             if changed != 1:
                 refusal = self._refusal(db, lease, lineage, serial)
                 if type(refusal) is StateConflictError and self._is_there(db, stack, lease, serial, data):
