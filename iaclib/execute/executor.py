@@ -7,7 +7,7 @@ state is touched here only; workers see plain jobs.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -117,10 +117,6 @@ class Executor:
         self._tell_news()
         left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
         return Result(self.steps, self.errors, unfinished=left or self.stop.level > 1, fatal=self.fatal)
-
-    def counts(self) -> dict[str, int]:
-        """Count completed steps by action."""
-        return dict(Counter(step.action for step in self.steps if step.error is None and not step.skipped))
 
     # ---------------------------------------------------------------------------------------------------- the loop
 
