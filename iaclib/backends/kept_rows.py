@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 from zlib import crc32
 
-from iaclib.state import codec, packing
+from iaclib.state import codec, packing, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +23,9 @@ _K = TypeVar("_K")
 Line = tuple[int, str, bytes, int]
 #: Another row: its kind, its name, its bytes and their checksum.
 Row = tuple[str, str, bytes, int]
+
+#: Kind and name of the row in a base that says of which serial it is; a base without it is empty, of serial 0.
+BASED: Final = (rows.META, "based")
 
 _UNBOUND: Final = b"[1,"  # format 1 summed the bytes alone
 

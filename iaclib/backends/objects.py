@@ -60,7 +60,7 @@ from iaclib.backends.object_layout import Base, Head, Slot
 from iaclib.backends.object_probe import probe
 from iaclib.backends.object_reader import End, Reader, View
 from iaclib.backends.object_store import Changed, ObjectStore, Patient
-from iaclib.errors import LeaseLostError, StateError
+from iaclib.errors import LeaseLostError, StateCorruptError, StateError
 from iaclib.state import codec, rows
 from iaclib.state.backend import Lease
 from iaclib.state.journal import Ran
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from iaclib.backends.object_base import Rows
     from iaclib.backends.object_store import Found
     from iaclib.model.addresses import StackRef
-    from iaclib.state.backend import Holder
+    from iaclib.state.backend import Holder, Salvaged
     from iaclib.state.journal import Entry
     from iaclib.state.record import RunSummary
     from iaclib.state.seal import Keyring
@@ -191,7 +191,12 @@ class Objects:
         """Take the journal's next slot, so that the former holder can't."""
         ref = lease.ref
         while True:
-            head, end = self._reader.end(ref) or (Head(str(ref)), None)
+            damaged = False
+            try:
+                head, end = self._reader.end(ref) or (Head(str(ref)), None)
+            except StateCorruptError:  # is said when state is read; what is damaged can be leased, to be mended
+                damaged = True
+                head, end = self._reader.rough_end(ref)
             if end is None or head.fence != hand.fence:
                 raise leasing.lost(lease)
             mark = Slot(str(ref), end.slot + 1, uuid4().hex, hand.fence, end.lineage, end.serial)
@@ -199,7 +204,7 @@ class Objects:
                 self._store.put_if_absent(layout.slot_name(ref, mark.slot), layout.dump_slot(mark))
             except Changed:
                 continue  # the former holder was faster: its write counts, and is read now
-            hand.end = end.after(mark)
+            hand.end = None if damaged else end.after(mark)
             return
 
     def renew(self, lease: Lease) -> Lease:
@@ -399,6 +404,34 @@ class Objects:
             if hand.end.slots >= _FOLD_IN_RUN * self._fold_after:
                 self._folded(lease, hand, {})
         return slot.serial
+
+    def salvage(self, ref: StackRef) -> Salvaged:
+        """Read what can be read of damaged state; see ``Mender.salvage``."""
+        from iaclib.backends.object_mending import salvaged  # only where there is damage
+
+        return salvaged(self._store, self._reader, ref)
+
+    def reopen(self, ref: StackRef) -> None:
+        """Make leases possible again; see ``Mender.reopen``."""
+        from iaclib.backends.object_mending import make_head
+
+        make_head(self._store, self._reader, ref)
+
+    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
+        """Put other state in the place of what was; see ``Mender.rewrite``."""
+        from iaclib.backends import object_mending
+
+        ref, data = lease.ref, codec.dump_entries(entries)
+        hand = self._hand(lease)
+        with hand.writing:
+            self._mine(lease)
+            number = object_mending.next_slot(self._store, self._reader, ref)
+            slot = Slot(str(ref), number, uuid4().hex, lease.fence, lineage, serial + 1, data)
+            self._store.put_if_absent(layout.slot_name(ref, number), layout.dump_slot(slot))
+            base = object_mending.rewrite(self._store, self._reader, ref, entries, slot, past=past)
+            hand.end, hand.tried = End(number, serial + 1, lineage), None
+            self._rewrite_head(lease, hand, {"base": base})
+        return serial + 1
 
     def _end(self, lease: Lease, hand: _Hand) -> End:
         """Give what the journal ends with, as only the lease's holder can change it."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from iaclib.state.journal import Entry
     from iaclib.state.record import RunSummary
 
-RUN: Final = "run"  # the kind of rows that hold history; all others are ``state.rows``'s
-
 #: Kind and name of a row.
 Key = tuple[str, str]
 _FIELDS: Final = {
@@ -69,7 +67,7 @@ class Remains:
         folded: The serial of the compacted state.
         based: The serial of the older one, which the journal that is kept goes on from.
         rows: The compacted state.
-        base: The older one.
+        base: The older one; None where the journal that is kept begins with the compacted state.
         runs: The rows of history.
         journal: What is kept of it, by serial; for each the entries' bytes.
         lost: What else can't be read, and holds nothing that isn't in the journal.
@@ -81,7 +79,7 @@ class Remains:
     folded: int = 0
     based: int = 0
     rows: Sequence[Part] = ()
-    base: Sequence[Part] = ()
+    base: Sequence[Part] | None = ()
     runs: Sequence[Part] = ()
     journal: Mapping[int, Part] = attrs.field(factory=dict)
     lost: Sequence[Part] = ()
@@ -92,14 +90,14 @@ def salvage(remains: Remains) -> Salvaged:
     where, lineage = remains.where, remains.lineage
     lines = _lines(remains)
     compacted, broken = _readable(remains.rows, where)
-    older, older_broken = _readable(remains.base, where)
+    older, older_broken = _readable(remains.base or (), where)
     past = Working(rows.unfold(older, lineage, remains.based, where))
     before = range(remains.based + 1, remains.folded + 1)
     after = range(remains.folded + 1, remains.serial + 1)
     for serial in before:
         for entry in lines.get(serial, ()):
             past.apply(entry)
-    replayed = not older_broken and all(serial in lines for serial in before)
+    replayed = remains.base is not None and not older_broken and all(serial in lines for serial in before)
 
     known = _things(past.view())
     things = _things(rows.unfold(compacted, lineage, remains.folded, where))
@@ -128,14 +126,9 @@ def salvage(remains: Remains) -> Salvaged:
     ]
     damage += [Damage(f"{part.what} of an older state", sound, part.data) for part in older_broken]
     damage += [
-        Damage(
-            f"serial {serial} of the journal",
-            sound,
-            remains.journal[serial].data if serial in remains.journal else b"",
-        )
-        for serial in (*before, *after)
-        if serial not in lines
+        Damage(part.what, sound, part.data) for serial, part in sorted(remains.journal.items()) if serial not in lines
     ]
+    damage += _gaps([serial for serial in (*before, *after) if serial not in remains.journal], sound)
     damage += [Damage(part.what, sound, part.data) for part in remains.lost]
     snapshot = attrs.evolve(rows.replay(working.freeze(), (), remains.serial), lineage=lineage)
     return Salvaged(snapshot, history, (*damage, *run_damage), past=replayed and sound)
@@ -151,6 +144,20 @@ def _lines(remains: Remains) -> dict[int, list[Entry]]:
             except StateCorruptError:
                 continue
     return found
+
+
+def _gaps(missing: Sequence[int], known: bool) -> list[Damage]:
+    """Tell of serials of which nothing is there, those that follow each other at once."""
+    spans: list[list[int]] = []
+    for serial in missing:
+        if spans and spans[-1][1] == serial - 1:
+            spans[-1][1] = serial
+        else:
+            spans.append([serial, serial])
+    return [
+        Damage(f"serial {first}{f' to {last}' if last > first else ''} of the journal", known, b"", "is missing")
+        for first, last in spans
+    ]
 
 
 def _readable(parts: Iterable[Part], where: str) -> tuple[list[tuple[str, str, bytes]], list[Part]]:

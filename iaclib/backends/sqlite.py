@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
-import orjson
 
 from iaclib.backends import leasing, sqlite_journal
 from iaclib.backends.kept_rows import checked
@@ -32,7 +31,7 @@ from iaclib.backends.leasing import Held
 from iaclib.backends.sqlite_file import SqliteFile
 from iaclib.errors import ConfigError, StateConflictError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
-from iaclib.state import codec, packing, rows
+from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
 from iaclib.state.keyfile import KeyFile
@@ -150,7 +149,7 @@ class Sqlite:
             lease = leasing.take(ref, self._held(db, ref), holder, ttl, self._clock())
             db.execute(
                 "UPDATE stacks SET fence=?, holder=?, expires=? WHERE project=? AND name=?",
-                (lease.fence, orjson.dumps(leasing.holder_to(holder)).decode(), lease.expires, *ref),
+                (lease.fence, leasing.write_holder(holder), lease.expires, *ref),
             )
             return lease
 
@@ -197,10 +196,7 @@ class Sqlite:
         if row is None:
             return Held()
         fence, holder, expires = row
-        try:
-            return Held(fence, None if holder is None else leasing.holder_from(orjson.loads(holder)), expires)
-        except (TypeError, ValueError):
-            raise packing.corrupt(self._where(ref), "the lease's holder does not read") from None
+        return Held(fence, leasing.read_holder(holder, self._where(ref)), expires)
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -241,7 +237,7 @@ class Sqlite:
             if db is None or head is None:
                 raise leasing.not_retained(ref, serial, 1, 0)
             stack, lineage, last = head
-            based = sqlite_journal.based(db, stack, last)
+            based = sqlite_journal.based(db, stack, where)
             if not max(1, based) <= serial <= last:
                 raise leasing.not_retained(ref, serial, max(1, based), last)
             base = sqlite_journal.kept(db, "base", stack) if based else []
@@ -375,7 +371,7 @@ class Sqlite:
     def _prune(self, db: sqlite3.Connection, ref: StackRef) -> None:
         """Fold what is too old of the journal into the base."""
         stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        based, upto = sqlite_journal.based(db, stack, serial), serial - self._keep
+        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - self._keep
         if upto - based <= self._keep // 10:
             return
         sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))

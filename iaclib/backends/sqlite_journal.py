@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from iaclib.backends.kept_rows import checked, entries, sum_of
+from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
+from iaclib.errors import StateCorruptError
 from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
@@ -42,10 +43,12 @@ def add(db: sqlite3.Connection, stack: int, lineage: str, serial: int, data: byt
     db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial, data, sum_of(data, lineage, serial)))
 
 
-def based(db: sqlite3.Connection, stack: int, serial: int) -> int:
-    """Give the serial that the base is of: the one before the oldest of the journal, 0 for an empty base."""
-    (first,) = db.execute("SELECT MIN(serial) FROM journal WHERE stack=?", (stack,)).fetchone()
-    return int(serial if first is None else first - 1)
+def based(db: sqlite3.Connection, stack: int, where: str) -> int:
+    """Give the serial that the base is of, 0 for an empty one."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name='base'").fetchone() is None:
+        return 0  # a file of format 1
+    row = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=? AND kind=? AND name=?", (stack, *BASED))
+    return next((int(data) for _, _, data in checked(row, where)), 0)
 
 
 def fold(db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], where: str) -> None:
@@ -68,6 +71,8 @@ def fold(db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], 
         f"DELETE FROM {table} WHERE stack=? AND kind=? AND name=?",  # noqa: S608 - our own names
         [(stack, *key) for key, data in changes.items() if data is None],
     )
+    if table == "base":
+        changes[BASED] = b"%d" % span[1]
     put(db, table, stack, changes)
 
 
@@ -107,15 +112,20 @@ def salvage(db: sqlite3.Connection, ref: StackRef, where: str) -> Salvaged:
     """Read all that is kept of a stack."""
     from iaclib.backends.mended_rows import salvaged  # only where there is damage
 
-    head = db.execute("SELECT id, lineage, serial, folded FROM stacks WHERE project=? AND name=?", ref).fetchone()
-    if head is None or not head[1]:
+    head = db.execute(
+        "SELECT id, lineage, serial, folded, holder FROM stacks WHERE project=? AND name=?", ref
+    ).fetchone()
+    if head is None:
         return Salvaged(Snapshot())
-    stack, lineage, serial, folded = head
+    stack, lineage, serial, folded, holder = head
     journal = read(db, stack, 0)
-    oldest = based(db, stack, serial)
+    try:
+        oldest = based(db, stack, where)
+    except StateCorruptError:
+        oldest = 0  # then the journal begins too late
     base = kept(db, "base", stack) if oldest else []
     runs = db.execute("SELECT id, data, crc FROM runs WHERE stack=? ORDER BY number", (stack,)).fetchall()
-    return salvaged(where, (lineage, serial, folded, oldest), kept(db, "rows", stack), base, runs, journal)
+    return salvaged(where, (lineage, serial, folded, oldest), kept(db, "rows", stack), base, runs, journal, holder)
 
 
 def rewrite(db: sqlite3.Connection, stack: int, entries: Sequence[Entry], head: tuple[str, int], past: bool) -> None:
@@ -125,7 +135,7 @@ def rewrite(db: sqlite3.Connection, stack: int, entries: Sequence[Entry], head: 
     remove(db, stack, ("rows", "runs") if past else ("rows", "runs", "base", "journal"))
     put(db, "rows", stack, changes)
     if not past:
-        put(db, "base", stack, changes)
+        put(db, "base", stack, {**changes, BASED: b"%d" % (serial - 1)})
     add(db, stack, lineage, serial, codec.dump_entries(entries))
     for entry in entries:
         if isinstance(entry, Ran):

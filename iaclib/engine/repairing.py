@@ -87,14 +87,15 @@ def repair(
     unread: tuple[Finding, ...] = ()
     report = None
     backend = settings.backend
-    if isinstance(backend, Mender) and _salvage(settings, ref).damage:
-        backend.reopen(ref)
+    if isinstance(backend, Mender) and (salvaged := backend.salvage(ref)).damage:
+        unread = _damaged(salvaged)
+        lost = [{"unreadable": one.what, "bytes": one.data.hex()} for one in salvaged.damage]
+        report = _report(settings, ref, salvaged.snapshot, lost)
+        backend.reopen(ref)  # which may have been all that was needed
         with _leased(settings, ref) as lease:
-            salvaged = _salvage(settings, ref)  # nobody writes any more
-            unread = _damaged(salvaged)
-            lost = [{"unreadable": one.what, "bytes": one.data.hex()} for one in salvaged.damage]
-            report = _report(settings, ref, salvaged.snapshot, lost)
-            _rewrite(backend, lease, salvaged)
+            salvaged = backend.salvage(ref)  # nobody writes any more
+            if salvaged.damage and salvaged.snapshot.lineage:
+                _rewrite(backend, lease, salvaged)
     with operation(ref, "repair", unsound=True) as op:
         findings, entries, dropped = _examine_all(op.ledger.state.freeze())
         if dropped:
