@@ -29,10 +29,10 @@ from zlib import crc32
 
 import attrs
 
-from iaclib.backends import leasing, postgres_journal
+from iaclib.backends import leasing, postgres_journal, postgres_leases
 from iaclib.backends.kept_rows import checked, sum_of
 from iaclib.backends.kept_rows import entries as read_entries
-from iaclib.backends.leasing import Held
+from iaclib.backends.postgres_leases import OURS, by
 from iaclib.backends.postgres_server import PostgresServer
 from iaclib.errors import ConfigError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
@@ -51,11 +51,10 @@ if TYPE_CHECKING:
 
 _FOLD_AFTER: Final = 1000  # journal rows; bounds what a load has to replay
 
-_OURS: Final = "project=%(project)s AND name=%(name)s AND fence=%(fence)s AND holder IS NOT NULL"
 _APPEND: Final = f"""
     WITH head AS (
         UPDATE @.stacks SET serial = serial + 1, lineage = %(lineage)s
-        WHERE {_OURS} AND serial = %(serial)s AND lineage IN ('', %(lineage)s)
+        WHERE {OURS} AND serial = %(serial)s AND lineage IN ('', %(lineage)s)
         RETURNING id, serial, folded),
     entry AS (
         INSERT INTO @.journal (stack, serial, data, crc, write_id)
@@ -69,7 +68,7 @@ _APPEND: Final = f"""
     SELECT folded FROM head"""  # noqa: S608 - put together from our own texts
 _ADVANCE: Final = f"""
     UPDATE @.stacks SET serial = serial + 1, folded = serial + 1
-    WHERE {_OURS} AND serial = %(serial)s AND lineage = %(lineage)s RETURNING id"""  # noqa: S608 - as above
+    WHERE {OURS} AND serial = %(serial)s AND lineage = %(lineage)s RETURNING id"""  # noqa: S608 - as above
 _WRITTEN: Final = """
     SELECT folded FROM @.stacks JOIN @.journal ON stack = id
     WHERE project=%(project)s AND name=%(name)s AND journal.serial = %(serial)s + 1 AND write_id = %(write_id)s"""
@@ -143,56 +142,21 @@ class Postgres:
         claim = os.urandom(16).hex()  # by which a retry knows that it was given the lease already
 
         def work(server: PostgresServer) -> Lease:
-            now = self._clock()
-            key = {"project": ref.project, "name": ref.name}
-            server.execute(
-                "INSERT INTO @.stacks (project, name) VALUES (%(project)s, %(name)s) ON CONFLICT DO NOTHING", key
-            )
-            held, claimed = self._held(server, ref, now)
-            if claimed == claim:
-                held = Held(held.fence - 1)
-            lease = leasing.take(ref, held, holder, ttl, now)
-            server.execute(
-                "UPDATE @.stacks SET fence=%(fence)s, holder=%(holder)s, claim=%(claim)s, "
-                "expires=clock_timestamp() + make_interval(secs => %(ttl)s) WHERE project=%(project)s AND name=%(name)s",
-                {
-                    **key,
-                    "fence": lease.fence,
-                    "holder": leasing.write_holder(holder),
-                    "claim": claim,
-                    "ttl": ttl.total_seconds(),
-                },
-            )
-            return lease
+            return postgres_leases.take(server, ref, holder, ttl, claim, self._clock())
 
         return self._server.write(work)
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
         renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
-        changed = self._server.write(
-            lambda server: (
-                server.execute(
-                    "UPDATE @.stacks SET expires=clock_timestamp() + make_interval(secs => %(ttl)s) "  # noqa: S608 - ours
-                    f"WHERE {_OURS}",
-                    {**_by(lease), "ttl": lease.ttl.total_seconds()},
-                ).rowcount
-            )
-        )
+        changed = self._server.write(lambda server: postgres_leases.prolong(server, lease))
         if changed != 1:
             raise leasing.lost(lease)
         return renewed
 
     def release(self, lease: Lease) -> None:
         """Give the lease back, then fold the journal; not holding it any more is fine."""
-        changed = self._server.write(
-            lambda server: (
-                server.execute(
-                    f"UPDATE @.stacks SET holder=NULL, claim='', expires='-infinity' WHERE {_OURS}",  # noqa: S608 - ours
-                    _by(lease),
-                ).rowcount
-            )
-        )
+        changed = self._server.write(lambda server: postgres_leases.give_back(server, lease))
         if changed == 1:
             # Folding only saves work later. What keeps it from working is said by the next load, not here, where it
             # would hide how a run ended.
@@ -204,34 +168,13 @@ class Postgres:
         evicted: list[Holder] = []
 
         def work(server: PostgresServer) -> None:
-            held, _ = self._held(server, ref, 0)
+            held, _ = postgres_leases.held(server, ref, 0)
             if held.holder is not None:
                 evicted.append(held.holder)
-                self._free(server, ref)
+                postgres_leases.free(server, ref)
 
         self._server.write(work)
         return evicted[0] if evicted else None
-
-    @staticmethod
-    def _free(server: PostgresServer, ref: StackRef) -> None:
-        server.execute(
-            "UPDATE @.stacks SET fence=fence+1, holder=NULL, claim='', expires='-infinity' "
-            "WHERE project=%s AND name=%s",
-            ref,
-        )
-
-    def _held(self, server: PostgresServer, ref: StackRef, now: float) -> tuple[Held, str]:
-        """Read and lock a stack's lease; its end is told in this process's time."""
-        row = server.execute(
-            "SELECT fence, holder, claim, CASE WHEN isfinite(expires) "
-            "THEN greatest(0, extract(epoch FROM expires - clock_timestamp()))::float8 ELSE 0 END "
-            "FROM @.stacks WHERE project=%s AND name=%s FOR UPDATE",
-            ref,
-        ).fetchone()
-        if row is None:
-            return Held(), ""
-        fence, holder, claim, left = row
-        return Held(fence, leasing.read_holder(holder, self._where(ref)), now + left), claim
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -301,7 +244,7 @@ class Postgres:
         data = codec.dump_entries(entries)
         runs = {entry.run.id: codec.dump_run(entry.run) for entry in entries if isinstance(entry, Ran)}
         values = {
-            **_by(lease),
+            **by(lease),
             "lineage": lineage,
             "serial": serial,
             "data": data,
@@ -337,8 +280,8 @@ class Postgres:
 
         def work(server: PostgresServer) -> None:
             found = server.execute(
-                f"UPDATE @.stacks SET lineage='', serial=0, folded=0 WHERE {_OURS} RETURNING id",  # noqa: S608 - ours
-                _by(lease),
+                f"UPDATE @.stacks SET lineage='', serial=0, folded=0 WHERE {OURS} RETURNING id",  # noqa: S608 - ours
+                by(lease),
             ).fetchone()
             if found is None:
                 raise leasing.lost(lease)
@@ -371,9 +314,9 @@ class Postgres:
 
         def work(server: PostgresServer) -> None:
             try:
-                self._held(server, ref, 0)
+                postgres_leases.held(server, ref, 0)
             except StateCorruptError:
-                self._free(server, ref)
+                postgres_leases.free(server, ref)
 
         self._server.write(work)
 
@@ -383,7 +326,7 @@ class Postgres:
         write_id = self._write_id(lease, serial, data)
 
         def work(server: PostgresServer) -> None:
-            values = {**_by(lease), "lineage": lineage, "serial": serial, "write_id": write_id}
+            values = {**by(lease), "lineage": lineage, "serial": serial, "write_id": write_id}
             found = server.execute(_ADVANCE, values).fetchone()
             if found is not None:
                 postgres_journal.rewrite(server, found[0], entries, (lineage, serial + 1, data, write_id), past)
@@ -426,7 +369,3 @@ class Postgres:
 
     def _where(self, ref: StackRef) -> str:
         return f"{ref} in {self._server.where}"
-
-
-def _by(lease: Lease) -> dict[str, Any]:
-    return {"project": lease.ref.project, "name": lease.ref.name, "fence": lease.fence}

@@ -18,7 +18,7 @@ class ObjectContract(BackendContract):
 
     def make(self, tmp_path, clock):
         backend = self.open(sha256(str(tmp_path).encode()).hexdigest()[:16])
-        backend._clock, backend._trusts_store = clock, False
+        backend._leases.clock, backend._leases.trusts_store = clock, False
         counted(backend)
         return backend
 
