@@ -8,6 +8,7 @@ import threading
 import psycopg
 import pytest
 
+from contracts import InFull
 from iaclib import declare as iac
 from iaclib.backends import Postgres
 from iaclib.engine.engine import Engine
@@ -57,8 +58,9 @@ def _size(value):
 class TestPostgres(BackendContract):
     """State on a server; time passes there."""
 
-    fold_after = 1000
-    examples = 10
+    fold_after = 3  # so that some appends are folded at once, and some when the lease is given back
+    examples = 4
+    racers = rounds = 3
 
     @pytest.fixture(autouse=True)
     def _server(self, postgres_server):
@@ -79,11 +81,18 @@ class TestPostgres(BackendContract):
         return Cost(counted.rows, counted.bytes)
 
 
-class TestPostgresThatAlwaysFolds(TestPostgres):
+@pytest.mark.stress
+class TestPostgresAtLength(InFull, TestPostgres):
+    """The same, with the suite's own numbers, where appends wait for the lease to be given back."""
+
+    fold_after = 1000
+
+
+@pytest.mark.stress
+class TestPostgresThatAlwaysFolds(InFull, TestPostgres):
     """The same, where each append is folded at once."""
 
     fold_after = 1
-    examples = 5
 
 
 @pytest.fixture
@@ -376,10 +385,10 @@ def test_killed_server_loses_nothing_that_was_appended(postgres_server, url, sch
     lease = backend.acquire(REF, holder(), TTL)
 
     def work():
-        for serial in range(400):
+        for serial in range(100):
             backend.append(lease, put(f"a{serial:03}"), lineage=LINEAGE, serial=serial)
             acknowledged.append(serial)
-            if serial == 100:
+            if serial == 20:
                 killed.set()
 
     thread = threading.Thread(target=work)
@@ -388,9 +397,9 @@ def test_killed_server_loses_nothing_that_was_appended(postgres_server, url, sch
     postgres_server.kill()
     postgres_server.start()
     thread.join(90)
-    assert acknowledged == list(range(400))
+    assert acknowledged == list(range(100))
     snapshot = backend.load(REF)
-    assert (snapshot.serial, len(snapshot.records)) == (400, 400)
+    assert (snapshot.serial, len(snapshot.records)) == (100, 100)
     backend.release(lease)
     assert backend.load(REF) == snapshot
     backend.close()
