@@ -24,35 +24,8 @@ from iaclib.errors import (
 from iaclib.provider.registry import load_named
 from iaclib.state.record import Snapshot
 from iaclib.testing.contracts import BackendContract, Cost
-from postgres_here import PASSWORD, child, schema_of
+from postgres_here import PASSWORD, child, counted_rows, schema_of
 from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put, write
-
-
-class Counting:
-    """Counts rows and bytes that a server is sent, in the place of its `execute`."""
-
-    def __init__(self, server):
-        self.execute_, self.rows, self.bytes = server.execute, 0, 0
-
-    def __call__(self, statement, values=None):
-        cursor = self.execute_(statement, values)
-        if not statement.lstrip().startswith("SELECT"):
-            self.rows += max(cursor.rowcount, 0)
-            self.bytes += len(statement) + _size(values)
-        return cursor
-
-
-def _size(value):
-    match value:
-        case None:
-            return 0
-        case dict():
-            return sum(map(_size, value.values()))
-        case list() | tuple():
-            return sum(map(_size, value))
-        case bytes() | str():
-            return len(value)
-    return 8
 
 
 class TestPostgres(BackendContract):
@@ -68,7 +41,7 @@ class TestPostgres(BackendContract):
 
     def make(self, tmp_path, clock):
         made = Postgres(self.url, schema=schema_of(tmp_path), clock=clock, fold_after=self.fold_after)
-        made._server.execute = Counting(made._server)
+        counted_rows(made)
         return made
 
     def pass_time(self, backend, clock, seconds):
@@ -77,7 +50,7 @@ class TestPostgres(BackendContract):
             db.execute(f"UPDATE {backend._schema}.stacks SET expires = expires - make_interval(secs => %s)", (seconds,))
 
     def cost(self, backend):
-        counted = backend._server.execute
+        counted = counted_rows(backend)
         return Cost(counted.rows, counted.bytes)
 
 
