@@ -39,7 +39,7 @@ from iaclib.model.addresses import StackRef
 from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
-from iaclib.state.record import Snapshot
+from iaclib.state.record import FORMAT, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,6 +55,7 @@ _APPEND: Final = f"""
     WITH head AS (
         UPDATE @.stacks SET serial = serial + 1, lineage = %(lineage)s
         WHERE {OURS} AND serial = %(serial)s AND lineage IN ('', %(lineage)s)
+            AND NOT EXISTS (SELECT 1 FROM @.format WHERE number > {FORMAT})
         RETURNING id, serial, folded),
     entry AS (
         INSERT INTO @.journal (stack, serial, data, crc, write_id)
@@ -342,6 +343,7 @@ class Postgres:
         return blake2b(name + data, key=self._nonce, digest_size=16).digest()
 
     def _refusal(self, server: PostgresServer, lease: Lease, lineage: str, serial: int) -> StateError:
+        server.check_format()
         fence, held, *rest = server.execute(
             "SELECT fence, holder IS NOT NULL, lineage, serial FROM @.stacks WHERE project=%s AND name=%s", lease.ref
         ).fetchone() or (0, False, "", 0)

@@ -58,6 +58,7 @@ def _key(kind: str, name: str) -> bytes:
 
 def head(server: PostgresServer, ref: StackRef, *, lock: bool = False) -> tuple[int, str, int, int] | None:
     """Read id, lineage, serial, and up to which serial rows are folded; None for a stack that was never written."""
+    server.check_format()
     statement = "SELECT id, lineage, serial, folded FROM @.stacks WHERE project=%s AND name=%s AND lineage<>''"
     row: tuple[int, str, int, int] | None = server.execute(
         f"{statement} FOR UPDATE" if lock else statement, ref
@@ -132,6 +133,7 @@ def salvage(server: PostgresServer, ref: StackRef, where: str) -> Salvaged | Non
     """Read all that is kept of a stack; None for one that was never written."""
     from iaclib.backends.mended_rows import salvaged  # only where there is damage
 
+    server.check_format()
     found = server.execute(
         "SELECT id, lineage, serial, folded, holder FROM @.stacks WHERE project=%s AND name=%s", ref
     ).fetchone()

@@ -80,7 +80,9 @@ def held(server: PostgresServer, ref: StackRef, now: float) -> tuple[Held, str]:
 
     Raises:
         StateCorruptError: The holder does not read.
+        StateVersionError: A later iaclib has been here.
     """
+    server.check_format()
     row = server.execute(
         "SELECT fence, holder, claim, CASE WHEN isfinite(expires) "
         "THEN greatest(0, extract(epoch FROM expires - clock_timestamp()))::float8 ELSE 0 END "

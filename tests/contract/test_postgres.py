@@ -165,10 +165,16 @@ def test_server_that_only_reads_is_refused_for_writing(backend, url, schema):
 
 def test_newer_format_is_refused(backend, sql, url, schema):
     """Tables of a newer format ask for the newer iaclib."""
-    write(backend, "a")
+    lease = backend.acquire(REF, holder(), TTL)
+    backend.append(lease, put("a"), lineage=LINEAGE, serial=0)
     sql("UPDATE format SET number = 99")
     other = Postgres(url, schema=schema)
-    for use in (lambda: other.load(REF), lambda: other.acquire(REF, holder(), TTL)):
+    for use in (
+        lambda: other.load(REF),
+        lambda: other.acquire(REF, holder(), TTL),
+        lambda: backend.append(lease, put("b"), lineage=LINEAGE, serial=1),  # connected before
+        lambda: backend.load(REF),
+    ):
         with pytest.raises(StateVersionError, match="99.*newer iaclib"):
             use()
     other.close()

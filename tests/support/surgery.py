@@ -65,6 +65,40 @@ class SqliteSurgery:
         finally:
             db.close()
 
+    def copy(self, source: tuple[StackRef, int], target: tuple[StackRef, int]) -> None:
+        """Put an append in the place of another, as it is."""
+        db = self.connect()
+        try:
+            found = [
+                db.execute(f"SELECT id FROM stacks WHERE name='{ref.name}'").fetchone()[0]
+                for ref in (source[0], target[0])
+            ]
+            db.execute(
+                f"UPDATE journal SET (data, crc) = (SELECT data, crc FROM journal AS other WHERE stack={found[0]} "
+                f"AND serial={source[1]}) WHERE stack={found[1]} AND serial={target[1]}"
+            )
+            db.commit()
+        finally:
+            db.close()
+
+    def make_newer(self, ref: StackRef) -> None:
+        """Let it seem to be written by a later iaclib."""
+        db = self.connect()
+        try:
+            db.execute("UPDATE format SET number=99")
+            db.commit()
+        finally:
+            db.close()
+
+    def all(self) -> object:
+        """Give all that is there, to compare."""
+        db = self.connect()
+        try:
+            tables = ("stacks", "journal", "rows", "base", "runs", "format")
+            return [sorted(map(repr, db.execute(f"SELECT * FROM {table}").fetchall())) for table in tables]
+        finally:
+            db.close()
+
 
 class PostgresSurgery(SqliteSurgery):
     """Works on the tables of a schema."""
@@ -115,3 +149,19 @@ class ObjectSurgery:
 
         read = object_base.load_index(store.get(index).data, ref, "")
         return (read.state if piece == "chunk" else read.runs)[0].name
+
+    def copy(self, source: tuple[StackRef, int], target: tuple[StackRef, int]) -> None:
+        store = self.client()
+        names = [
+            self.find(store, ref, "append" if serial > 1 else "old append", serial) for ref, serial in (source, target)
+        ]
+        store.put_if(names[1], store.get(names[1]).version, store.get(names[0]).data)
+
+    def make_newer(self, ref: StackRef) -> None:
+        store = self.client()
+        found = store.get(layout.head_name(ref))
+        store.put_if(layout.head_name(ref), found.version, b"iaclib 99" + found.data.removeprefix(b"iaclib 2"))
+
+    def all(self) -> object:
+        store = self.client()
+        return {one.name: store.get(one.name).data for one in store.list("")}

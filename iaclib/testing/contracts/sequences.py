@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from iaclib.errors import LeaseLostError
+from iaclib.state.backend import Mender
 from iaclib.state.journal import Began, Ended, Exported, Noted, reduce
 from iaclib.state.record import Intent, KeptToken, Record, Snapshot
 from iaclib.testing.contracts.base import Contract
@@ -72,7 +73,7 @@ def _machine(contract: Contract, folder: Path) -> Any:
             super().__init__()
             folder.mkdir()
             self.clock = Clock()
-            self.backend = contract.make(folder, self.clock)
+            self.backend: Any = contract.make(folder, self.clock)
             self.model = Snapshot()
             self.lease: Any = None
             self.stale: list[Any] = []
@@ -116,6 +117,12 @@ def _machine(contract: Contract, folder: Path) -> Any:
             if contract.shared:
                 contract.close(self.backend)
                 self.backend = contract.make(folder, self.clock)
+
+        @precondition(lambda self: isinstance(self.backend, Mender))
+        @rule()
+        def salvage(self) -> None:
+            found = self.backend.salvage(REF)
+            assert (found.snapshot, list(found.damage)) == (self.backend.load(REF), [])
 
         @invariant()
         def same(self) -> None:

@@ -6,102 +6,14 @@ import json
 
 import pytest
 
-from iaclib import declare as iac
-from iaclib.backends import S3, AzureBlob, Gcs, Postgres, Sqlite
-from iaclib.backends.objects import Objects
-from iaclib.engine.engine import Engine
+from damaged import DATABASES, EVERYWHERE, OPENERS, REF, STORES
 from iaclib.errors import StateCorruptError
-from iaclib.model.addresses import StackRef
 from iaclib.state.backend import Mender
 from iaclib.state.journal import Ended
-from iaclib.state.keyfile import KeyFile
-from object_faults import Bucket, MemoryObjects
-from postgres_here import schema_of
-from recording import Cloud, Now, Thing
 from state_samples import TTL, holder, record
-from surgery import FLIP, GONE, WAYS, ObjectSurgery, PostgresSurgery, SqliteSurgery
+from surgery import FLIP, GONE, WAYS, ObjectSurgery, SqliteSurgery
 
-REF = StackRef("p", "s")
-OPENERS = {"s3": S3, "gs": Gcs, "azblob": AzureBlob}
-DATABASES, STORES = ("sqlite", "postgres"), ("objects", *OPENERS)
 UNSEEN = ("old append", "run")  # what a load doesn't need
-
-
-class Some(iac.Stack, project="p"):
-    """Three things, one of them gone in the second run, and a secret."""
-
-    third: bool = True
-
-    def build(self):
-        a = Thing("a", password="hunter2")
-        Thing("b", link=a.id)
-        if self.third:
-            Thing("c", link=a.id)
-        self.export(x="y")
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    Now.cloud = Cloud()
-    monkeypatch.chdir(tmp_path)  # where reports go
-
-
-@pytest.fixture
-def there(request, tmp_path):
-    """Give a maker of clients of one place, and who damages it."""
-    kind, made = request.param, []
-    if kind == "sqlite":
-        surgery = SqliteSurgery(tmp_path / "s.db")
-
-        def client():
-            return Sqlite(tmp_path / "s.db")
-
-    elif kind == "postgres":
-        url, schema = request.getfixturevalue("postgres_server").url, schema_of(tmp_path)
-        surgery = PostgresSurgery(url, schema)
-
-        def client():
-            return Postgres(url, schema=schema)
-
-    else:
-        if kind == "objects":
-            bucket = Bucket()
-
-            def client():
-                return Objects(MemoryObjects(bucket), fold_after=1)
-
-        else:
-            url = request.getfixturevalue(f"{kind}_place")(schema_of(tmp_path))
-
-            def client():
-                backend = OPENERS[kind].from_url(url)
-                backend._fold_after = 1
-                return backend
-
-        surgery = ObjectSurgery(lambda: made[-1]._store._store)
-
-    def connect():
-        made.append(client())
-        return made[-1]
-
-    yield connect, surgery
-    for backend in made:
-        backend.close()
-
-
-@pytest.fixture
-def engine(there, tmp_path):
-    """Give an engine with a stack of two folded runs, and two appends of a run that was killed."""
-    connect, _ = there
-    with Engine(state=connect(), keyring=KeyFile(tmp_path / "key")) as made:
-        made.apply(Some("s"))
-        made.apply(Some("s", third=False))
-        backend = connect()
-        lease = backend.acquire(REF, holder(process_start="1"), TTL)
-        state = backend.load(REF)
-        for number, name in enumerate("xy"):
-            backend.append(lease, [Ended(put=record(name))], lineage=state.lineage, serial=state.serial + number)
-        yield made
 
 
 def cases():
@@ -117,9 +29,9 @@ def cases():
 
 
 @pytest.mark.parametrize(("there", "piece", "way"), cases(), indirect=["there"])
-def test_damaged_piece_is_told_and_mended(engine, there, piece, way):
+def test_damaged_piece_is_told_and_mended(damaged_engine, there, piece, way):
     """One damaged piece is found; repair gives all back that is kept twice, and says where the rest is."""
-    connect, surgery = there
+    engine, (connect, surgery) = damaged_engine, there
     before, runs = engine.snapshot(REF), engine.history(REF)
     surgery.damage(REF, piece, way, before.serial - 1)
     if piece not in UNSEEN and (piece, way) != ("record", GONE) and piece != "holder":
@@ -156,8 +68,8 @@ def test_damaged_piece_is_told_and_mended(engine, there, piece, way):
     assert not engine.repair(REF)
 
 
-@pytest.mark.parametrize("there", [*DATABASES, *STORES], indirect=True)
-def test_whole_state_is_salvaged_as_it_is_loaded(engine, there):
+@pytest.mark.parametrize("there", EVERYWHERE, indirect=True)
+def test_whole_state_is_salvaged_as_it_is_loaded(damaged_engine, there):
     """What repair reads of sound state is what everybody else does, and no damage."""
     backend = there[0]()
     assert isinstance(backend, Mender)
@@ -166,10 +78,10 @@ def test_whole_state_is_salvaged_as_it_is_loaded(engine, there):
     assert backend.salvage(REF._replace(name="other")).damage == ()
 
 
-@pytest.mark.parametrize("there", [*DATABASES, *STORES], indirect=True)
-def test_earlier_serials_stay_where_they_can_be_read(engine, there):
+@pytest.mark.parametrize("there", EVERYWHERE, indirect=True)
+def test_earlier_serials_stay_where_they_can_be_read(damaged_engine, there):
     """A repair of what is compacted keeps the way back; the journal tells it."""
-    _, surgery = there
+    engine, surgery = damaged_engine, there[1]
     last = engine.snapshot(REF).serial
     earlier = {serial: engine.snapshot(REF, serial=serial) for serial in range(1, last + 1)}
     surgery.damage(REF, "chunk" if isinstance(surgery, ObjectSurgery) else "record", FLIP, last)
@@ -178,10 +90,10 @@ def test_earlier_serials_stay_where_they_can_be_read(engine, there):
         assert engine.snapshot(REF, serial=serial) == snapshot
 
 
-@pytest.mark.parametrize("there", [*DATABASES, *STORES], indirect=True)
-def test_damage_on_every_side_leaves_what_reads(engine, there):
+@pytest.mark.parametrize("there", EVERYWHERE, indirect=True)
+def test_damage_on_every_side_leaves_what_reads(damaged_engine, there):
     """Where both copies of some things are damaged, those are left out, the bytes are in the report, and work goes on."""
-    _, surgery = there
+    engine, surgery = damaged_engine, there[1]
     last = engine.snapshot(REF).serial
     for piece in ("append", "old append", "chunk" if isinstance(surgery, ObjectSurgery) else "record"):
         surgery.damage(REF, piece, FLIP, last)

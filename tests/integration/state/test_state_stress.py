@@ -90,6 +90,7 @@ def test_stopped_holders_write_nothing_after_takeover(kind, url, record_property
             if kind == "sqlite":
                 os.waitpid(old.pid, os.WUNTRACED)
             else:
+                time.sleep(n * 0.003)  # another moment of an append each time
                 os.kill(old.pid, signal.SIGSTOP)
             lease = None
             while lease is None:
