@@ -28,7 +28,7 @@ def cases():
                 yield pytest.param(kind, piece, way, id=f"{kind}-{piece}-{way}", marks=marks)
 
 
-@pytest.mark.parametrize(("there", "piece", "way"), cases(), indirect=["there"])
+@pytest.mark.parametrize(("there", "piece", "way"), list(cases()), indirect=["there"])
 def test_damaged_piece_is_told_and_mended(damaged_engine, there, piece, way):
     """One damaged piece is found; repair gives all back that is kept twice, and says where the rest is."""
     engine, (connect, surgery) = damaged_engine, there
