@@ -73,6 +73,12 @@ class _Seen:
         found = [*slots, *(index.lineage for index in sorted(self.indexes.values(), key=lambda index: index.slot))]
         return (slots or found or [""])[-1]
 
+    def index_of(self, base: Base) -> Index | None:
+        """Give the index of a base; None where it doesn't read."""
+        if not base.index:  # of a stack that was never written, or has been removed
+            return Index(slot=base.slot, serial=base.serial)
+        return self.indexes.get(base.index)
+
     def start(self) -> tuple[str, Index]:
         """Give the newest compacted state that can be known to be one of this stack, and its name."""
         upto = self.last
@@ -80,8 +86,8 @@ class _Seen:
             base = self.head.base
             if base is None or not base.index:
                 return "", Index() if base is None else Index(slot=base.slot)
-            if base.index in self.indexes:
-                return base.index, self.indexes[base.index]
+            if (index := self.index_of(base)) is not None:
+                return base.index, index
             upto = base.slot
         ours = [(name, index) for name, index in self.indexes.items() if index.slot <= upto and self._fits(index)]
         return max(ours, key=lambda item: item[1].slot, default=("", Index()))
@@ -91,8 +97,8 @@ class _Seen:
         return index.lineage == self.lineage and (slot is None or slot.serial == index.serial)
 
 
-def _see(store: ObjectStore, ref: StackRef, where: str) -> _Seen:
-    """Read head, journal and indexes."""
+def _see(store: ObjectStore, ref: StackRef, where: str, *, journal: bool = True) -> _Seen:
+    """Read head and indexes, and the journal if it is wanted."""
     found = store.get(layout.head_name(ref))
     head = None
     if found is not None:
@@ -118,7 +124,8 @@ def _see(store: ObjectStore, ref: StackRef, where: str) -> _Seen:
             else:
                 seen.broken[number] = data
 
-    at_once(read, [(name, number) for name, number in numbers if number is not None or name.startswith(prefix)])
+    wanted = [item for item in numbers if (journal if item[1] is not None else item[0].startswith(prefix))]
+    at_once(read, wanted)
     lineage = seen.lineage
     for number, slot in list(seen.slots.items()):
         if slot.entries and slot.lineage != lineage:
@@ -140,10 +147,7 @@ def salvaged(store: ObjectStore, reader: Reader, ref: StackRef) -> Salvaged:
 
 def _remains(store: ObjectStore, seen: _Seen, where: str) -> Remains:
     name, index = seen.start()
-    older = next((seen.indexes[base.index] for base in reversed(index.past) if base.index in seen.indexes), None)
-    if older is None:
-        # The state of a stack that was never written is a base too, unless all of the journal begins later.
-        older = Index() if any(not base.index and not base.slot for base in index.past) else None
+    older = next((found for base in reversed(index.past) if (found := seen.index_of(base)) is not None), None)
     first = index if older is None else older
     journal, lost, serial = _journal(seen, first.slot, first.serial)
     if seen.head is None and (seen.found is not None or seen.any):
@@ -243,17 +247,12 @@ def make_head(store: ObjectStore, reader: Reader, ref: StackRef) -> None:
         store.put_if(layout.head_name(ref), seen.found[1], data)
 
 
-def next_slot(store: ObjectStore, reader: Reader, ref: StackRef) -> int:
-    """Give the first slot after all that there are, and were."""
-    return _see(store, ref, reader.where(ref)).last + 1
-
-
 def rewrite(
     store: ObjectStore, reader: Reader, ref: StackRef, entries: Sequence[Entry], slot: Slot, *, past: bool
 ) -> Base:
     """Write a base of nothing but what entries make of nothing; see ``Mender.rewrite``."""
     where = reader.where(ref)
-    older = _see(store, ref, where).start()[1].past if past else ()
+    older = _see(store, ref, where, journal=False).start()[1].past if past else ()
     changes = rows.fold(entries, lambda _kind, _names: {}, where)
     with object_folding.written(store, ref) as write:
         index = Index(

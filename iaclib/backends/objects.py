@@ -279,8 +279,10 @@ class Objects:
         ref, data = lease.ref, codec.dump_entries(entries)
         hand = self._leases.hand(lease)
         with hand.writing:
-            self._leases.mine(lease)
-            number = object_mending.next_slot(self._store, self._reader, ref)
+            head, end = self._reader.rough_end(ref)
+            if end is None or head.fence != lease.fence or head.holder is None:
+                raise leasing.lost(lease)
+            number = end.slot + 1
             slot = Slot(str(ref), number, uuid4().hex, lease.fence, lineage, serial + 1, data)
             self._store.put_if_absent(layout.slot_name(ref, number), layout.dump_slot(slot))
             base = object_mending.rewrite(self._store, self._reader, ref, entries, slot, past=past)

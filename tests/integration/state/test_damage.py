@@ -103,3 +103,20 @@ def test_damage_on_every_side_leaves_what_reads(damaged_engine, there):
     assert "x" in engine.snapshot(REF).records
     assert not engine.repair(REF)
     assert engine.snapshot(REF).serial > last
+
+
+@pytest.mark.parametrize("there", EVERYWHERE, indirect=True)
+def test_stack_that_began_anew_is_mended_as_any_other(damaged_engine, there):
+    """A stack that was removed and written again comes back as it is now, never as it was."""
+    connect, surgery = there
+    backend = connect()
+    lease = backend.acquire(REF, holder(), TTL)
+    backend.remove(lease)
+    for serial, name in enumerate("abc"):
+        backend.append(lease, [Ended(put=record(name))], lineage="fedcba9876543210", serial=serial)
+    backend.release(lease)
+    before = connect().load(REF)
+    surgery.damage(REF, "chunk" if isinstance(surgery, ObjectSurgery) else "record", FLIP, 3)
+    assert damaged_engine.repair(REF, dry_run=False).mended
+    assert connect().load(REF).records == before.records
+    assert not damaged_engine.repair(REF)
