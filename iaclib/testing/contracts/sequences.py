@@ -23,7 +23,10 @@ class SequenceContract(Contract):
     """No order of events makes state differ from the reduction of what was appended."""
 
     def test_no_sequence_of_events_goes_wrong(self, tmp_path: Path) -> None:
-        """Appends, returns, thefts, stale writers and new clients, in any order: state is what was appended."""
+        """Appends, returns, thefts, stale writers and new clients, in any order: state is what was appended.
+
+        A ``Mender`` finds no damage in it, and salvages just that.
+        """
         pytest.importorskip("hypothesis")
         from hypothesis import HealthCheck, settings
         from hypothesis.stateful import run_state_machine_as_test
