@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from typing import TYPE_CHECKING, ClassVar
+from zlib import crc32
 
 import psycopg
 
@@ -160,7 +161,8 @@ class ObjectSurgery:
     def make_newer(self, ref: StackRef) -> None:
         store = self.client()
         found = store.get(layout.head_name(ref))
-        store.put_if(layout.head_name(ref), found.version, b"iaclib 99" + found.data.removeprefix(b"iaclib 2"))
+        body = layout.unframe(found.data, "")
+        store.put_if(layout.head_name(ref), found.version, b"iaclib 99 %08x\n%b" % (crc32(body, 99), body))
 
     def all(self) -> object:
         store = self.client()
