@@ -310,6 +310,9 @@ class Life:
     def tear(self) -> None:
         """A run ended without being able to say so."""
         self.revive()
+        making = {intent.token for intent in self.snapshot.intents.values() if intent.action == "create"}
+        for held in self.cloud.objects.values():  # that it was made only half nobody but the run was told
+            held.half = held.half and held.token not in making
         self.torn.update(run.id for run in self.engine.history(REF) if run.status == "running")
 
     def revive(self) -> None:
