@@ -199,7 +199,7 @@ class Life:
             failed = any(getattr(error, "action", "") in {"create", "update"} for error in self.errors)
             check_order(plan, before, calls, program, stopped=failed and not go_on, vanished=vanished)
             if touched is not None:
-                check_untouched(before, after, calls, touched | moves(program, before.records).keys())
+                check_untouched(before, after, calls, touched, moves(program, before.records))
         check_protected(before, calls, program)
         check_retained(before, calls, program)
         if plan is not None:
