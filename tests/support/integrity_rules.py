@@ -65,10 +65,9 @@ def check_settled(snapshot: Any, cloud: Cloud, program: Mapping[str, Spec], rele
         have, known = dict(held.inputs), plain(record.inputs)
         if held.token != record.uid:  # taken over: what is not declared of it is not looked at
             have = {field: value for field, value in have.items() if field in known}
+        for values in (wanted, have, known) if spec.ignore else ():
+            values.pop("link", None)
         assert have == known, f"{name}: the cloud has {have}, recorded is {known}"
-        if spec.ignore:
-            wanted.pop("link", None)
-            have.pop("link", None)
         if spec.kind == "auto":
             assert have.pop("name"), f"{name} has no name"
         if "members" in wanted:
