@@ -9,11 +9,12 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
+from iaclib.engine.keyrings import open_keyring
 from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check, chosen
@@ -21,7 +22,7 @@ from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import StateError, UndecidedError
+from iaclib.errors import ConfigError, StateError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
     from iaclib.state.record import RunSummary, Snapshot
+    from iaclib.state.seal import Keyring
 
 
 def _token() -> str:
@@ -63,7 +65,12 @@ class Engine(Asking, Awaitable, Stewarding):
         providers: Configured access to clouds; each serves the types of its name.
         parallelism: Steps that run at once, in threads; 0 runs them one by one
             in the caller's thread, where a call that hangs can't be left behind.
-        keyring: Wraps the keys that seal secrets; None takes the backend's own.
+        keyring: Wraps the keys that seal secrets: ``passphrase:env:NAME``,
+            ``file:PATH``, ``awskms:ARN``, ``gcpkms:NAME``, ``azkv:URL``, a
+            Keyring, or a list of these: the first writes, all read. None takes
+            the passphrase in ``IACLIB_PASSPHRASE``, else the backend's own.
+        encrypt: "all" seals all that programs and clouds say of resources, not
+            only secrets; None goes on as a stack's state has it.
         policies: Functions under ``@iac.policy``, or names of the entry points
             ``iaclib.policies``; asked in this order.
         on_event: Called with each Event, in order, from a thread of its own.
@@ -79,7 +86,8 @@ class Engine(Asking, Awaitable, Stewarding):
         state: str | Backend = "sqlite:///.iaclib/state.db",
         providers: Sequence[Provider] = (),
         parallelism: int = 32,
-        keyring: Any = None,
+        keyring: str | Keyring | Sequence[str | Keyring] | None = None,
+        encrypt: Literal["secrets", "all"] | None = None,
         policies: Iterable[Callable[..., Any] | str] = (),
         on_event: Callable[[Event], object] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
@@ -90,11 +98,12 @@ class Engine(Asking, Awaitable, Stewarding):
     ) -> None:
         asked = named_policies(policies)
         self._backend = _open_backend(state)
-        if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
-            keyring = default()
+        if encrypt not in (None, "secrets", "all"):
+            msg = f"encrypt={encrypt!r}: no such choice, expected 'all', 'secrets' or None; correct it"
+            raise ConfigError(msg)
         self._settings = Settings(
             self._backend,
-            keyring,
+            open_keyring(keyring, self._backend),
             Access(providers),
             _clock or SystemClock(),
             _token,
@@ -104,6 +113,7 @@ class Engine(Asking, Awaitable, Stewarding):
             Delivery(on_event),
             _grace,
             asked,
+            encrypt,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []
@@ -164,7 +174,7 @@ class Engine(Asking, Awaitable, Stewarding):
         with collector_paused():
             desired = collected(stack, self._settings.policies)
             ref = desired.ref
-            vault = Vault(ref, self._settings.keyring)
+            vault = Vault(ref, self._settings.keyring, self._settings.encrypt)
             snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
         if snapshot.intents:

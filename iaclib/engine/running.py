@@ -151,8 +151,7 @@ class Operation:
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        if _secretive(plan):
-            self.vault.check()
+        self.vault.check(self.ledger.state.lineage, secretive=_secretive(plan))
         graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
@@ -298,7 +297,7 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signa
                 stop=stop,
             ) as lease,
         ):
-            vault = Vault(ref, settings.keyring)
+            vault = Vault(ref, settings.keyring, settings.encrypt)
             snapshot = vault.open(settings.backend.load(ref))
             check(ref, snapshot)
             op = Operation(settings, ref, name, stop, lease, vault, snapshot)

@@ -36,3 +36,4 @@ class Settings:
     events: Delivery
     grace: float
     policies: tuple[Policy, ...] = ()
+    encrypt: str | None = None
