@@ -39,7 +39,10 @@ from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import has_secret, has_unknown
+from iaclib.plan.changes import Action
+from iaclib.plan.facts import view
 from iaclib.plan.policy import refuse_violations
+from iaclib.plan.recorded import recorded_options
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
+    from iaclib.plan.node import Node
     from iaclib.plan.plan import Plan
     from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
@@ -265,9 +269,26 @@ class Operation:
 def _secretive(plan: Plan) -> bool:
     """Tell whether carrying out a plan will want to keep secrets."""
     return (
-        any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
+        any(_keeps_secret(node) for node in plan._nodes.values())
         or any(map(has_secret, plan._desired.outputs.values()))
         or any(has_secret(found.values) for found in plan.looked_up.values())
+    )
+
+
+def _keeps_secret(node: Node) -> bool:
+    """Tell whether a resource has secrets, or is going to have some by its type or options."""
+    declared = node.declared
+    if declared is None:
+        return False
+    if declared.has_secret or (node.provider is not None and any(map(has_secret, node.provider.config.values()))):
+        return True
+    if node.action is Action.SAME:
+        return False
+    seen = view(declared.facts)
+    return bool(
+        declared.options.secret_outputs
+        or seen.secrets.difference(seen.secret)
+        or has_secret(recorded_options(declared))
     )
 
 

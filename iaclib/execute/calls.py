@@ -23,6 +23,7 @@ from iaclib.errors import (
 from iaclib.execute.observe import checked
 from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
 from iaclib.model.redact import secret_texts
+from iaclib.model.values import reveal
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
@@ -95,7 +96,15 @@ class Job:
     def secret_texts(self) -> list[str]:
         """List the texts that must not show in messages about this job."""
         guards = [record for record in (self.guard, self.record) if record is not None]
-        return secret_texts(*(values for record in guards for values in (record.inputs, record.outputs)))
+        return secret_texts(
+            *(
+                values
+                for one in guards
+                for values in (one.inputs, one.outputs, one.baseline, one.observed, one.options)
+            ),
+            *(one.provider.config for one in guards if one.provider is not None),
+            self.on_delete,
+        )
 
 
 @attrs.define
@@ -169,7 +178,7 @@ class _Call:
             token=job.token,
             deadline=self.started + job.timeout,
             record=job.record,
-            on_delete=job.on_delete,
+            on_delete=reveal(dict(job.on_delete)),
             inputs=job.guard.inputs if job.guard is not None else {},
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),

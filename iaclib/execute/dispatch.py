@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from iaclib.errors import OperationTimeoutError
 from iaclib.execute.calls import Abandoned, Job, Outcome, World, perform
 from iaclib.execute.pool import Pool
-from iaclib.model.redact import redact_text
+from iaclib.model.redact import redact_text, shows
+from iaclib.model.values import Secret
 from iaclib.state.journal import Noted
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Calls:
     def _checkpoint(self, job: Job, id: str | None, data: Any) -> None:
         if not job.step or job.action == "decide":
             return
+        if data is not None and shows(data, job.secret_texts()):
+            data = Secret(data)  # state keeps it sealed
         entry = Noted(job.step, id, data)
         if threading.get_ident() == self._home:
             self._ledger.commit([entry])

@@ -21,7 +21,8 @@ from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed, written
 from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
-from iaclib.model.redact import redacted, secret_texts
+from iaclib.model.redact import redacted
+from iaclib.model.values import reveal
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
 from iaclib.state.journal import Ended
@@ -174,7 +175,7 @@ class Recovery:
             id=record.id,
             inputs=plain,
             begun=intent.begun if create else record.created,
-            noted=Checkpoint(intent.id, intent.data),
+            noted=Checkpoint(intent.id, reveal(intent.data)),
             decides=intent.action,
             identity=by_identity(plain) if by_identity is not None and intent.absent else None,
         )
@@ -261,7 +262,7 @@ class Recovery:
 def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:
     if isinstance(error, UndecidedError):
         return error
-    cause = redacted(error, secret_texts(intent.record.inputs, intent.record.outputs))
+    cause = redacted(error, job.secret_texts())
     known = intent.id or intent.record.id
     what = f"object {known}" if known else f"an object with token {intent.token}"
     msg = (

@@ -101,9 +101,10 @@ def redact_text(text: str, secrets: Iterable[str]) -> str:
     squeezed: tuple[str, list[int]] | None = None
     for secret in secrets:
         if len(secret) < _SHORT:
-            if secret in text:
-                alone = rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])"
-                spans.extend(found.span() for found in re.finditer(alone, text))
+            for form in {secret, repr(secret)[1:-1]}:
+                if form in text:
+                    alone = rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])"
+                    spans.extend(found.span() for found in re.finditer(alone, text))
             continue
         plain, encoded = forms(secret)
         spans.extend(span for form in plain for span in _occurrences(text, form))
@@ -124,7 +125,13 @@ def forms(secret: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     three alignments.
     """
     plain = {secret, repr(secret)[1:-1], html.escape(secret), html.escape(secret, quote=False)}
-    plain.add(secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&#34;").replace("'", "&#39;"))
+    plain.add(
+        secret.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+        .replace('"', "&#34;")
+        .replace("'", "&#39;")
+    )
     plain.add(secret.encode("unicode_escape").decode())
     once = secret
     for _ in range(2):
@@ -135,7 +142,11 @@ def forms(secret: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for url in (quote(data), quote(data, safe=""), quote_plus(data), quote(quote(data, safe=""), safe="")):
         plain.update((url, re.sub("%[0-9A-F]{2}", lambda found: found.group().lower(), url)))
     plain.update((data.hex(), data.hex().upper(), repr(data)[2:-1]))
-    bodies = {data, json.dumps(secret)[1:-1].encode(), json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")}
+    bodies = {
+        data,
+        json.dumps(secret)[1:-1].encode(),
+        json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass"),
+    }
     encoded: set[str] = set()
     for body in bodies:
         for shift in range(3):
@@ -184,6 +195,12 @@ def _widened(text: str, span: tuple[int, int]) -> tuple[int, int]:
     while end < len(text) and end - span[1] < _EDGE and text[end] in _BASE64:
         end += 1
     return start, end
+
+
+def shows(value: Any, secrets: Iterable[str]) -> bool:
+    """Tell whether a secret of some length shows anywhere in a value, in whatever form."""
+    long = [secret for secret in secrets if len(secret) >= _PART]
+    return bool(long) and any(redact_text(text, long) != text for text in _texts(value))
 
 
 def _masked(text: str, spans: list[tuple[int, int]]) -> str:

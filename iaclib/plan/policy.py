@@ -117,7 +117,7 @@ class Policy:
                 f"{self._where(address)} raised {told} (at {last.filename}:{last.lineno}), "
                 "expected an answer; correct the policy"
             )
-            raise PlanError(msg, address=address, policy=self.name) from None
+        raise PlanError(msg, address=address, policy=self.name)  # here, so that nothing raw is chained to it
 
     def fault(self, address: str, problem: str) -> PlanError:
         """Make the error for an answer that can't be used."""

@@ -22,7 +22,7 @@ from iaclib.model.values import has_secret, reveal
 from iaclib.state import seal
 from iaclib.state.journal import Began, Ended, Entry, Exported, Noted
 from iaclib.state.packing import corrupt, dumps, loads
-from iaclib.state.seal import Sealed, Sealer, Veiled
+from iaclib.state.seal import Sealer, Veiled
 
 if TYPE_CHECKING:
     from iaclib.state.record import Intent, ProviderRecord, Record, Snapshot
@@ -90,9 +90,7 @@ def seal_record(record: Record, sealer: Sealer | None, *, whole: bool = False) -
 
 
 def _seal_intent(intent: Intent, sealer: Sealer | None, *, whole: bool) -> Intent:
-    changes: dict[str, Any] = {
-        "data": _seal_data(intent.data, sealer, intent.step, intent.record.address, whole=whole)
-    }
+    changes: dict[str, Any] = {"data": _seal_data(intent.data, sealer, intent.step, intent.record.address, whole=whole)}
     changes["record"] = seal_record(intent.record, sealer, whole=whole)
     changes["before"] = None if intent.before is None else seal_record(intent.before, sealer, whole=whole)
     same = all(getattr(intent, name) is value for name, value in changes.items())
@@ -108,13 +106,13 @@ def _seal_data(data: Any, sealer: Sealer | None, step: str, where: str, *, whole
 def _seal_provider(provider: ProviderRecord, sealer: Sealer) -> ProviderRecord:
     """Encrypt a provider's configuration; equal ones give one object, of which thousands of records have a few."""
     key = (provider.name, provider.account, provider.region, repr(reveal(dict(provider.config))))
-    found = sealer.shared.get(key)
+    found: ProviderRecord | None = sealer.shared.get(key)
     if found is None:
         bound = _of_provider(provider)
         config = {name: seal.seal_value(value, sealer, bound, bound) for name, value in provider.config.items()}
         found = attrs.evolve(provider, config=_veil(config, sealer, bound, f"provider {provider.name}"))
         sealer.shared[key] = found
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------------------- in
@@ -135,7 +133,7 @@ def open_snapshot(snapshot: Snapshot, sealer: Sealer | None) -> Snapshot:
         superseded = tuple(open_record(record, sealer) for record in snapshot.superseded)
         if any(new is not old for new, old in zip(superseded, snapshot.superseded, strict=True)):
             changes["superseded"] = superseded
-        intents = {s: now for s, was in snapshot.intents.items() if (now := _open_intent(was, sealer)) is not was}
+        intents = {step: new for step, old in snapshot.intents.items() if (new := _open_intent(old, sealer)) is not old}
         if intents:
             changes["intents"] = {**snapshot.intents, **intents}
         outputs: Any = snapshot.outputs
@@ -188,12 +186,12 @@ def _open_provider(provider: ProviderRecord, sealer: Sealer | None) -> ProviderR
     if sealer is None:
         raise seal.keyless(f"provider {provider.name}")
     key = (provider.name, provider.account, provider.region, veiled)
-    found = sealer.shared.get(key)
+    found: ProviderRecord | None = sealer.shared.get(key)
     if found is None:
         bound, where = _of_provider(provider), f"provider {provider.name}"
         config = seal.open_value(_unveil(veiled, sealer, bound, where), sealer, bound, where)
         found = sealer.shared[key] = attrs.evolve(provider, config=config)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def is_whole(snapshot: Snapshot) -> bool:
