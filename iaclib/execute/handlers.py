@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from iaclib.provider.handler import Handler
     from iaclib.state.record import Record
 
-_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://.*@", re.IGNORECASE)
 
 
 def prefix(type_name: str) -> str:

@@ -66,7 +66,11 @@ def every_form(values):
         elif isinstance(value, list):
             todo += value
         elif isinstance(value, str):
-            told += [form.decode("utf-8", "replace") for name, form in encodings(value).items() if name[:3] not in ("lat", "utf")]
+            told += [
+                form.decode("utf-8", "replace")
+                for name, form in encodings(value).items()
+                if name[:3] not in ("lat", "utf")
+            ]
     return " | ".join(told) + f" {values!r}"
 
 
@@ -171,7 +175,9 @@ class Vaults(iac.Stack, project="vaults"):
         def hook(event):
             seen.append(repr(event))
             if changed:
-                raise ValueError(every_form({name: getattr(v, "reveal", lambda v=v: v)() for name, v in (event.after or {}).items()}))
+                raise ValueError(
+                    every_form({name: getattr(v, "reveal", lambda v=v: v)() for name, v in (event.after or {}).items()})
+                )
 
         one = Vault(
             "one",
@@ -189,9 +195,14 @@ class Vaults(iac.Stack, project="vaults"):
         )
         Vault("two", password=SECRETS["secret-field"], plain=one.issued, hard="b" if changed else "a")
         Vault("three", plain=self.declared, data={"url": iac.secret(f"https://u:{SECRETS['url']}@host/")})
-        found = Answer.get("found", name="x")
+        found = Answer("found", name="x")
         Vault("four", plain=found.answer)
-        Vault("hooked", password=SECRETS["field"], size=2 if changed else 1, opts=iac.Options(hooks=(iac.Hooks(before_update=hook),)))
+        Vault(
+            "hooked",
+            password=SECRETS["field"],
+            size=2 if changed else 1,
+            opts=iac.Options(hooks=(iac.Hooks(before_update=hook),)),
+        )
         self.export(told=one.told, export=iac.secret(SECRETS["export"]), copied=one.copy)
 
 
@@ -223,7 +234,13 @@ class Told:
         self.tell("run", run, *run.steps, *run.errors)
 
     def plan(self, plan):
-        self.tell("plan", plan, *plan.changes, *(one for change in plan.changes for one in change.properties), *plan.violations)
+        self.tell(
+            "plan",
+            plan,
+            *plan.changes,
+            *(one for change in plan.changes for one in change.properties),
+            *plan.violations,
+        )
 
 
 def live_through(told, engine, folder):
@@ -240,7 +257,10 @@ def live_through(told, engine, folder):
             told.run(result)
         return result
 
-    before, after = Vaults("dev", declared=SECRETS["declared"]), Vaults("dev", declared=SECRETS["declared"], changed=True)
+    before, after = (
+        Vaults("dev", declared=SECRETS["declared"]),
+        Vaults("dev", declared=SECRETS["declared"], changed=True),
+    )
     told.tell("stack", before)
     plan = engine.plan(before)
     told.plan(plan)
