@@ -98,6 +98,7 @@ def types(session: nox.Session) -> None:
         "-m",
         "pytest",
         "--override-ini=pythonpath=",
+        "--confcutdir=tests/typing",  # the other tests' tools aren't installed here
         "-p",
         "no:cacheprovider",
         "tests/typing",

@@ -13,12 +13,13 @@ from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Looked
-from iaclib.model.outputs import leaf_nodes
+from iaclib.model.outputs import has_expr, leaf_nodes, lower
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from iaclib.model.scope import Collection
+    from iaclib.provider.base import Provider
 
 
 def collect(stack: Stack, *, salt: str = "") -> Desired:
@@ -97,7 +98,11 @@ def link(declarations: Iterable[Declared], collection: Collection) -> None:
         DeclarationError: One names something that is not declared.
     """
     members: dict[str, list[str]] | None = None
+    access: set[int] = set()
     for declared in declarations:
+        if declared.provider is not None and id(declared.provider) not in access:
+            access.add(id(declared.provider))
+            _check_access(declared, declared.provider, collection)
         if declared.has_expr:
             _check_refs(declared.inputs, declared.address, collection)
         options = declared.options
@@ -114,6 +119,15 @@ def link(declarations: Iterable[Declared], collection: Collection) -> None:
             if members is None:
                 members = _members(collection.resources)
             declared.depends_on = _targets(waits, declared, collection, members, "depends_on")
+
+
+def _check_access(declared: Declared, provider: Provider, collection: Collection) -> None:
+    """Refuse outputs in what a provider is made of: it is needed before anything exists."""
+    where = f"{declared.address}: provider {provider.name!r}"
+    made_of = {"config": dict(provider.config()), "default_tags": dict(provider.default_tags)}
+    if has_expr(lower(made_of, where, collection.tokens)):
+        msg = f"{where} is made of an output, expected access that is known while planning; put what makes the value into another stack and read it with iac.stack_output, at {declared.location}"
+        raise DeclarationError(msg)
 
 
 def _members(resources: Mapping[str, Declared]) -> dict[str, list[str]]:

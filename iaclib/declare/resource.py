@@ -280,15 +280,15 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     declared.depends_on = declared.replace_with = ()
     declared.deleted_with = ""
     declared.trigger = None
+    if opts is not None:
+        _check_options(opts, known, address, location)
     declared.former = former_addresses(now, logical_name, opts, address) if opts is not None or now.former else ()
     declared.defined_by = f"{cls.__module__}:{cls.__qualname__}" if cls._iac_own_handler else ""
     if opts is None and now.inherited is None:
         declared.options = DEFAULT
     else:
-        if opts is not None:
-            _check_options(opts, known, address, location)
-            if opts.replacement_trigger is not None:
-                declared.trigger = lower(opts.replacement_trigger, f"{address}: replacement_trigger", tokens)
+        if opts is not None and opts.replacement_trigger is not None:
+            declared.trigger = lower(opts.replacement_trigger, f"{address}: replacement_trigger", tokens)
         declared.options = inherit(opts, now.inherited)
     declared.provider = chosen_provider(
         declared.options.provider, active.get(), facts.type, address, location, own_handler=cls._iac_own_handler

@@ -11,6 +11,7 @@ from iaclib.model.values import UNKNOWN, Secret, has_secret
 from iaclib.plan.changes import Action, Change, Property
 from iaclib.plan.compare import drifted, project
 from iaclib.plan.diff import differences
+from iaclib.plan.text import show_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,9 +45,7 @@ class Drift:
                 f"{change.action.symbol} {change.address} ({change.type}) "
                 f"{'is gone' if change.action is Action.DELETE else 'was changed'}"
             )
-            for item in change.properties:
-                path = ".".join(str(part) for part in item.path)
-                lines.append(f"    {path}: {item.before!r} -> {item.after!r}")
+            lines += [f"    {line}" for line in show_properties(change)]
         return "\n".join(lines)
 
 

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
+from iaclib.engine.given import open_backend, plan_options, stack_ref
 from iaclib.engine.keyrings import open_keyring
+from iaclib.engine.looking import Looking
 from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.planning import Planning, collected
-from iaclib.engine.records import check, chosen
+from iaclib.engine.records import check
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import ConfigError, StateError, UndecidedError
+from iaclib.errors import ConfigError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -32,14 +34,12 @@ from iaclib.model.bulk import collector_paused
 from iaclib.plan.facts import PlanOptions
 from iaclib.plan.plan import Plan
 from iaclib.plan.policy import judge, named_policies, refuse_violations
-from iaclib.provider.registry import load_named
 from iaclib.state.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from iaclib.declare.stack import Stack
-    from iaclib.engine.drift import Drift
     from iaclib.engine.running import Operation
     from iaclib.engine.session import Session
     from iaclib.execute.events import Event
@@ -53,7 +53,7 @@ def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Asking, Awaitable, Stewarding):
+class Engine(Asking, Awaitable, Looking, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -97,7 +97,7 @@ class Engine(Asking, Awaitable, Stewarding):
         _token: Callable[[], str] = _token,
     ) -> None:
         asked = named_policies(policies)
-        self._backend = _open_backend(state)
+        self._backend = open_backend(state)
         if encrypt not in (None, "secrets", "all"):
             msg = f"encrypt={encrypt!r}: no such choice, expected 'all', 'secrets' or None; correct it"
             raise ConfigError(msg)
@@ -168,7 +168,7 @@ class Engine(Asking, Awaitable, Stewarding):
             TargetError: The targets can't be operated on alone.
             ApplyFailed: With ``refresh`` or ``import_id``: something could not be read.
         """
-        options = _options(
+        options = plan_options(
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         with collector_paused():
@@ -234,7 +234,7 @@ class Engine(Asking, Awaitable, Stewarding):
             SealError: The plan's file was altered, or sealed with another key.
             PolicyViolationError: A mandatory policy objects; nothing was called.
         """
-        options = _options(
+        options = plan_options(
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         if isinstance(plan, Plan):
@@ -306,8 +306,8 @@ class Engine(Asking, Awaitable, Stewarding):
             TargetError: Something that stays stands on a target.
             ApplyFailed: At least one step failed; has ``.run``.
         """
-        where = _ref(ref)
-        options = _options(targets=targets, exclude=exclude, dependents=dependents, destroy=True)
+        where = stack_ref(ref)
+        options = plan_options(targets=targets, exclude=exclude, dependents=dependents, destroy=True)
         with self._operation(where, "destroy") as op:
             op.recover()
             desired = Desired(where)
@@ -326,64 +326,8 @@ class Engine(Asking, Awaitable, Stewarding):
         """
         from iaclib.engine.session import Session
 
-        where = _ref(ref)
+        where = stack_ref(ref)
         return Session(where, self._operation(where, "session", signals=False), self._settings, self._observer, prune)
-
-    # --------------------------------------------------------------------------------------------------- the cloud
-
-    def refresh(
-        self,
-        ref: str | StackRef | Stack,
-        *,
-        targets: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        max_age: timedelta | float | None = None,
-    ) -> Drift:
-        """Read what is recorded and write what was seen: what drifted, what is gone.
-
-        Args:
-            ref: The stack, or ``"project/stack"``.
-            targets: Addresses to read; a component's means all in it. Empty for all.
-            exclude: Addresses to leave out.
-            max_age: Leave out what this engine saw less than so long ago
-                (seconds or timedelta).
-
-        Raises:
-            ApplyFailed: Something could not be read; the rest is written. Has ``.drift`` and ``.run``.
-        """
-        where = _ref(ref)
-        with self._operation(where, "refresh") as op:
-            op.recover()
-            before = op.ledger.state.freeze()
-            records = self._observer.stale(chosen(before, tuple(targets), tuple(exclude)), max_age)
-            reading = self._observer.refresh(op, records)
-            if reading.errors:
-                raise self._observer.unread(where, before, reading, op)
-            op.end()
-            return self._observer.drift(where, before, reading, op.ledger.state.serial)
-
-    def drift(
-        self,
-        ref: str | StackRef | Stack,
-        *,
-        targets: Iterable[str] = (),
-        exclude: Iterable[str] = (),
-        max_age: timedelta | float | None = None,
-    ) -> Drift:
-        """Tell what differs in the cloud from what was written; changes nothing.
-
-        Takes the same arguments as ``refresh``.
-
-        Raises:
-            ApplyFailed: Something could not be read; has ``.drift``.
-        """
-        where = _ref(ref)
-        snapshot = self.snapshot(where)
-        records = self._observer.stale(chosen(snapshot, tuple(targets), tuple(exclude)), max_age)
-        reading = self._observer.read(where, snapshot, records)
-        if reading.errors:
-            raise self._observer.unread(where, snapshot, reading)
-        return self._observer.drift(where, snapshot, reading, snapshot.serial)
 
     def recover(self, ref: str | StackRef | Stack) -> Run:
         """Decide what an interrupted run left open; nothing else is done.
@@ -391,7 +335,7 @@ class Engine(Asking, Awaitable, Stewarding):
         Raises:
             UndecidedError: Something can't be decided; it says what to look at.
         """
-        with self._operation(_ref(ref), "recover") as op:
+        with self._operation(stack_ref(ref), "recover") as op:
             op.recover()
             return op.end()
 
@@ -399,20 +343,16 @@ class Engine(Asking, Awaitable, Stewarding):
 
     def snapshot(self, ref: str | StackRef | Stack) -> Snapshot:
         """Read a stack's state; an empty snapshot if there is none."""
-        where = _ref(ref)
+        where = stack_ref(ref)
         return Vault(where, self._settings.keyring).open(self._backend.load(where))
 
     def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
         """List a stack's runs, oldest first."""
-        return self._backend.history(_ref(ref))
+        return self._backend.history(stack_ref(ref))
 
     def stacks(self) -> Sequence[StackRef]:
         """List the stacks that have state."""
         return self._backend.stacks()
-
-    @staticmethod
-    def _where(ref: Any) -> StackRef:
-        return _ref(ref)
 
     @contextmanager
     def _operation(self, ref: StackRef, name: str, *, signals: bool = True) -> Iterator[Operation]:
@@ -427,41 +367,3 @@ class Engine(Asking, Awaitable, Stewarding):
         finally:
             with self._lock:
                 self._running.remove(stop)
-
-
-def _options(
-    *,
-    targets: Iterable[str],
-    exclude: Iterable[str],
-    dependents: bool,
-    replace: Iterable[str] = (),
-    destroy: bool = False,
-    adopt: bool = False,
-) -> PlanOptions:
-    """Gather what was asked for; a text where several addresses are expected is one."""
-
-    def names(given: Iterable[str]) -> frozenset[str]:
-        return frozenset((given,) if isinstance(given, str) else given)
-
-    return PlanOptions(destroy, names(replace), names(targets), names(exclude), dependents, adopt)
-
-
-def _ref(ref: Any) -> StackRef:
-    if isinstance(ref, str | StackRef):
-        return StackRef.parse(ref)
-    found = ref.ref
-    return found() if callable(found) else found  # type: ignore[no-any-return]
-
-
-def _open_backend(state: str | Backend) -> Backend:
-    if not isinstance(state, str):
-        return state
-    name = state.partition(":")[0]
-    make = load_named("iaclib.backends", name)
-    if make is None:
-        msg = (
-            f"{state!r}: no backend is named {name!r}, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
-            "correct state="
-        )
-        raise StateError(msg)
-    return make(state)  # type: ignore[no-any-return]

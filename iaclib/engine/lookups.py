@@ -15,9 +15,9 @@ from iaclib.declare.sources import Query, Source, StackOutput
 from iaclib.engine.observer import calling
 from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
-from iaclib.execute.calls import Job
 from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
+from iaclib.execute.job import Job
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.retry import TIMEOUT
 from iaclib.model.addresses import near
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
-    from iaclib.execute.calls import Outcome
+    from iaclib.execute.job import Outcome
     from iaclib.model.addresses import StackRef
     from iaclib.state.record import ProviderRecord
 

@@ -117,7 +117,7 @@ class Observer:
                     errors.append(OperationError(msg, urn=job.urn, action="read", cause=cause))
         if errors:
             msg = (
-                f"{ref}: {len(errors)} objects to import could not be read, expected to see them all; "
+                f"{ref}: {len(errors)} object{'s' if len(errors) > 1 else ''} to import could not be read, expected to see all; "
                 "nothing was changed, mend the cause and run again"
             )
             raise ApplyFailed(msg, errors)
@@ -168,10 +168,11 @@ class Observer:
         if op is not None:
             op.ledger.finish("failed", {})
             run = op.run(ok=False, errors=reading.errors)
+        count = len(reading.errors)
         drift = self.drift(ref, before, reading, op.ledger.state.serial if op is not None else before.serial)
         msg = (
-            f"{ref}: {len(reading.errors)} resources could not be read, expected to see them all; "
-            "their records stay as they are, mend the cause and run again"
+            f"{ref}: {count} resource{'s' if count > 1 else ''} could not be read, expected to see all; "
+            "what is recorded of them stays as it is, mend the cause and run again"
         )
         return ApplyFailed(msg, list(reading.errors), run=run, drift=drift)
 

@@ -14,7 +14,7 @@ import attrs
 
 from iaclib.engine.gather import gather
 from iaclib.engine.vault import Vault
-from iaclib.errors import PlanError, SealError, StalePlanError
+from iaclib.errors import CredentialsError, PlanError, SealError, StalePlanError
 from iaclib.plan.changes import Action
 from iaclib.plan.facts import OF_HANDLERS
 from iaclib.plan.holders import holder_keys
@@ -195,12 +195,22 @@ def _reached(plan: Plan, access: Access) -> Plan:
     acting = _acting(plan)
     declared = {node.address: node.declared for node in acting if node.declared is not None}
     records: dict[str, Record] = {node.address: node.record for node in acting if node.record is not None}
-    facts = gather(
-        attrs.evolve(plan._desired, resources=declared),
-        Snapshot(records=records, superseded=plan._superseded),
-        plan.lineage,
-        access,
-    )
+    try:
+        facts = gather(
+            attrs.evolve(plan._desired, resources=declared),
+            Snapshot(records=records, superseded=plan._superseded),
+            plan.lineage,
+            access,
+        )
+    except CredentialsError as error:
+        if "reached" not in error.facts:
+            raise
+        told = error.facts
+        msg = (
+            f"{plan.ref}: the plan was made for {told['provider']} {told['account']}, and this engine reaches "
+            f"{told['provider']} {told['reached']}, expected the same account; use the credentials of then, or plan again"
+        )
+        raise StalePlanError(msg, ref=str(plan.ref), planned=told["account"], now=told["reached"]) from None
     asked: set[tuple[int, int, bool]] = set()
     for node in acting:
         then, now = plan._facts.providers.get(node.address), facts.providers.get(node.address)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from iaclib.errors import OperationError
-from iaclib.execute.calls import Job, Outcome
 from iaclib.execute.dispatch import Calls, outcomes
 from iaclib.execute.handlers import Access
+from iaclib.execute.job import Job, Outcome
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.run import Step

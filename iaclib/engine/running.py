@@ -119,7 +119,7 @@ class Operation:
         finally:
             self.steps.extend(recovery.steps)
         if self.stop.asked:
-            self.end(Result([], [], unfinished=True), "interrupted operations remain to be decided")
+            self.end(Result([], [], unfinished=True), "deciding what interrupted operations came to")
 
     def resolve(self, intents: Sequence[Intent], *, done: bool, adopt: str | None) -> None:
         """Decide intents by what somebody says who looked (rule 23).
@@ -225,8 +225,10 @@ class Operation:
             raise result.fatal
         if self._cancelled(result):
             left = sum(1 for step in self.steps if step.skipped)
-            what = why or f"{left} more steps"
-            msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}; run it again to go on"
+            what = why or f"{left} more step{'' if left == 1 else 's'}"
+            under_way = ", ".join(sorted({intent.record.address for intent in self.ledger.state.intents.values()}))
+            learn = f" and to learn what became of {under_way}" if under_way and not why else ""
+            msg = f"{self.ref}: {self.name} was stopped, expected to finish {what}{learn}; run it again to go on"
             raise ApplyCancelled(msg, run=run)
         if result.errors:
             failed = len(result.errors)

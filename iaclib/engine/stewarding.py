@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from iaclib.engine.gather import provider_of
+from iaclib.engine.given import stack_ref
 from iaclib.engine.planning import collected, looked_up_for, stub_of
 from iaclib.engine.records import rewritten, under
 from iaclib.errors import TargetError
@@ -36,7 +37,6 @@ class Stewarding:
     _settings: Settings
     _observer: Observer
     _operation: Callable[[StackRef, str], AbstractContextManager[Operation]]
-    _where: Callable[[Any], StackRef]
 
     def move(self, ref: Ref, old: str, new: str) -> Run:
         """Give what is recorded at an address another one; the cloud is not touched.
@@ -51,7 +51,7 @@ class Stewarding:
         """
         for part in new.split("/"):
             check_name(part, "logical")
-        with self._operation(self._where(ref), "move") as op:
+        with self._operation(stack_ref(ref), "move") as op:
             op.recover()
             snapshot = op.ledger.state.freeze()
             found = under(snapshot, old)
@@ -73,7 +73,7 @@ class Stewarding:
         Raises:
             TargetError: Nothing is recorded there.
         """
-        with self._operation(self._where(ref), "forget") as op:
+        with self._operation(stack_ref(ref), "forget") as op:
             op.recover()
             entries: list[Entry] = []
             for record in under(op.ledger.state.freeze(), address):
@@ -113,7 +113,7 @@ class Stewarding:
             TargetError: The stack has no state.
             SealError: A key is missing or can't be used; nothing was written.
         """
-        where = self._where(ref)
+        where = stack_ref(ref)
         with self._operation(where, "rotate") as op:
             state = op.ledger.state
             if not state.serial:
@@ -124,7 +124,7 @@ class Stewarding:
             return op.end()
 
     def _mark(self, ref: Ref, address: str, name: str, change: Callable[[Record], Record]) -> Run:
-        with self._operation(self._where(ref), name) as op:
+        with self._operation(stack_ref(ref), name) as op:
             op.recover()
             marked = [(record, change(record)) for record in under(op.ledger.state.freeze(), address) if record.id]
             entries = [op.ledger.put(new) for old, new in marked if new != old]
@@ -180,7 +180,7 @@ class Stewarding:
         if done + absent + (adopt is not None) != 1:
             msg = f"{address}: resolve wants one of done=True, absent=True and adopt='id', expected exactly one; choose"
             raise TypeError(msg)
-        with self._operation(self._where(ref), "recover") as op:
+        with self._operation(stack_ref(ref), "recover") as op:
             intents = [one for one in op.ledger.state.intents.values() if one.record.address == address]
             if not intents:
                 hint = near(address, {one.record.address for one in op.ledger.state.intents.values()})

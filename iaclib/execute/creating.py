@@ -19,8 +19,8 @@ from iaclib.state.record import Intent, KeptToken, Record
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.desk import Desk
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.steps import Task
     from iaclib.plan.node import Node
     from iaclib.state.journal import Entry

@@ -10,8 +10,8 @@ from iaclib.state.journal import Began, Ended
 from iaclib.state.record import Intent
 
 if TYPE_CHECKING:
-    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.desk import Desk
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.steps import Task
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record
@@ -51,6 +51,7 @@ class Deletes:
         if forget or carried:
             step = Step(task.address, "forget" if forget else "delete", replacing=replacing, id=record.id)
             return Done([*settled, *desk.ledger.gone(record, replacing=replacing)], step)
+        settled = [*settled, *desk.ledger.spare(record.uid, desk.resolver.outlives)]  # known before, also to a recovery
         job = desk.jobs.make(
             record,
             "delete",

@@ -16,9 +16,9 @@ from iaclib.plan.recorded import recorded_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.clock import Clock
     from iaclib.execute.handlers import Access
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.limits import Limits
     from iaclib.execute.steps import Task

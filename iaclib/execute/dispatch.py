@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import OperationTimeoutError
-from iaclib.execute.calls import Abandoned, Job, Outcome, World, perform
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Abandoned, Job, Outcome, World
 from iaclib.execute.pool import Pool
 from iaclib.model.redact import redact_text, shows
 from iaclib.model.values import Secret
@@ -170,7 +171,7 @@ def _hanging(job: Job) -> str:
     else:
         then = "nothing waits for it any more"
     return (
-        f"{job.address}: its call still hangs, expected it to end within {job.timeout:.0f} s; {then}, "
+        f"{job.address}: its call still hangs, expected it to end within {job.timeout:g} s; {then}, "
         "so look whether the other side answers and run again"
     )
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import IaclibError, OperationError
-from iaclib.execute.calls import Abandoned, Job, Outcome
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.events import Kind as EventKind
+from iaclib.execute.job import Abandoned, Job, Outcome
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.steps import Kind, StepGraph, Task

@@ -125,7 +125,7 @@ class Access:
                 f"{record.name}: state was written through account {record.account}, but the credentials at hand reach "
                 f"{account}, expected the same; use those of {record.account}, or pass a provider that has them"
             )
-            raise CredentialsError(msg, account=record.account)
+            raise CredentialsError(msg, provider=record.name, account=record.account, reached=account)
 
     def reach(self, record: ProviderRecord, provider: ProviderRecord) -> None:
         """Let a provider that is known here serve what another record describes, of the same identity."""

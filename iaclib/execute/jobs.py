@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from iaclib.execute.calls import Job
 from iaclib.execute.handlers import timeout_of
+from iaclib.execute.job import Job
 from iaclib.execute.retry import TIMEOUT
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ class Ledger:
         self._leaving: dict[str, Record] = {}  # and superseded, by uid
         self.deleted: set[str] = set()  # uids of objects that were deleted, or went with one that was
         self._left: set[str] = set()  # uids of superseded ones that are gone
-        self._followers: dict[str, set[str]] | None = None  # uid -> addresses of what goes with it
+        self._followers: dict[str, set[tuple[str, str]]] | None = None  # uid -> address and uid of what goes with it
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Make entries durable, then let them count.
@@ -199,24 +199,38 @@ class Ledger:
             todo.extend((other, "") for other in others)
         return entries
 
+    def spare(self, uid: str, outlives: Callable[[Record, str], bool]) -> list[Ended]:
+        """Make the entries that let objects stay which are recorded as going with one that is to be deleted.
+
+        Args:
+            uid: Of the one to be deleted.
+            outlives: Tells of a record and that uid whether the object stays.
+        """
+        entries: list[Ended] = []
+        for one in self._beside(uid):
+            if one is self.current(one.address) and outlives(one, uid):
+                options = {name: value for name, value in one.options.items() if name != "deleted_with"}
+                entries.append(self.put(attrs.evolve(one, options=options)))
+        return entries
+
     def _beside(self, uid: str) -> list[Record]:
         """Give the objects that go with the one of a uid."""
         if self._followers is None:
             self._followers = {}
-            for record in self.state.records.values():
+            for record in (*self.state.records.values(), *self.state.superseded.values(), *self._leaving.values()):
                 self._follow(record)
-        found = [
-            one
-            for address in sorted(self._followers.get(uid, ()))
-            if (one := self.current(address)) is not None and one.id and beside(one) == uid
-        ]
-        old = [*self._leaving.values(), *self.state.superseded.values()]
-        found += [record for record in old if beside(record) == uid and record.uid not in self._left]
+        found = []
+        for address, own in sorted(self._followers.get(uid, ())):
+            one = self.current(address)
+            if one is None or one.uid != own:
+                one = self.superseded(own)
+            if one is not None and one.id and beside(one) == uid:
+                found.append(one)
         return found
 
     def _follow(self, record: Record) -> None:
         if self._followers is not None and (uid := beside(record)):
-            self._followers.setdefault(uid, set()).add(record.address)
+            self._followers.setdefault(uid, set()).add((record.address, record.uid))
 
 
 def awaiting(record: Record) -> Record:

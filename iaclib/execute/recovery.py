@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import UndecidedError
-from iaclib.execute.calls import Abandoned, Outcome, way_out
+from iaclib.execute.calls import way_out
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs
+from iaclib.execute.job import Abandoned, Outcome
 from iaclib.execute.jobs import Jobs
-from iaclib.execute.observe import refreshed, written
+from iaclib.execute.observe import before_update, refreshed, written
 from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
 from iaclib.model.redact import redacted
@@ -31,9 +32,9 @@ from iaclib.state.record import KeptToken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iaclib.execute.calls import Job
     from iaclib.execute.dispatch import Calls
     from iaclib.execute.handlers import Access
+    from iaclib.execute.job import Job
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.limits import Limits
     from iaclib.provider.handler import Live
@@ -236,12 +237,13 @@ class Recovery:
     def _reached(self, after: Record, before: Record, live: Live, facts: TypeFacts | None) -> bool:
         """Tell whether all that was to change is seen to have changed."""
         seen = live.inputs
-        if seen is None:
+        if seen is None or before.status == "failed":  # what was half made looks like what is whole
             return False
-        for name in {*after.inputs, *before.inputs}:
+        start = before_update(before)  # with what had drifted, which was to change too
+        for name in {*after.inputs, *start}:
             wanted = after.inputs.get(name)
             known = facts.properties.get(name) if facts is not None else None
-            if wanted == before.inputs.get(name):
+            if wanted == start.get(name):
                 continue
             loose = known is not None and known.unordered
             if name not in seen or not same(wanted, project(seen[name], wanted, unordered=loose), unordered=loose):

@@ -48,6 +48,11 @@ class PlanResolver:
         self.pending.pop(address, None)
         self._doomed.discard(address)
 
+    def outlives(self, record: Record, uid: str) -> bool:
+        """Tell whether an object stays although it is recorded as going with the one of a uid (rule 29)."""
+        node = self.plan._nodes.get(record.address)
+        return node is not None and node.record is not None and node.record.uid == record.uid and node.beside != uid
+
     def lookup(self, address: str, field: str) -> Any:
         """Give a field of a resource, UNKNOWN while that is not what it will be; of a lookup, what the plan keeps."""
         looked_up = self.plan.looked_up.get(address)

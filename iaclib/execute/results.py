@@ -18,7 +18,7 @@ from iaclib.model.values import has_secret, reveal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from iaclib.execute.calls import Job, Outcome
+    from iaclib.execute.job import Job, Outcome
     from iaclib.execute.run import Step
     from iaclib.execute.steps import Task
     from iaclib.plan.node import Node
@@ -104,6 +104,10 @@ class Resolver(Protocol):
 
     def settle(self, address: str) -> None:
         """Note that the record of an address is final."""
+        ...
+
+    def outlives(self, record: Record, uid: str) -> bool:
+        """Tell whether an object stays although it is recorded as going with the one of a uid."""
         ...
 
 

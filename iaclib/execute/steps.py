@@ -123,7 +123,7 @@ class _Build:
         self.gates: dict[tuple[str, bool], Task] = {}  # (kept address, for early deletes) -> what stands for it
         self.barrier = Task(Kind.GATE, "")
         self.downstream: set[str] = set()  # what may have to wait for an early delete
-        self.unsure: dict[Task, list[Task]] = {}  # early delete -> downstream ones that are to let go of its object
+        self.unsure: dict[Task, list[Task]] = {}  # early task -> downstream ones that go before it, if they can
         self.carried: list[Task] = []  # what stands for objects that go with another
 
     # ------------------------------------------------------------------------------------- creates and updates
@@ -176,7 +176,7 @@ class _Build:
                     self._create_after(address, task)
         for creates, deletes in self.freed:
             self._free(creates, deletes)
-        self._let_go()
+        self._make_sure()
 
     def _goers(self) -> None:
         """Make the tasks of what is deleted or let go."""
@@ -276,15 +276,15 @@ class _Build:
             if not task.early or user not in self.downstream:
                 final.then(task.stand)
             elif not self.nodes[user].delete_first and task.address not in self.nodes[user].dependencies:
-                self.unsure.setdefault(task, []).append(final)
+                self.unsure.setdefault(task.stand, []).append(final)
 
-    def _let_go(self) -> None:
-        """Let users go first that wait for some early delete, but not for that of what they are to let go of."""
+    def _make_sure(self) -> None:
+        """Let what has to wait for some early delete go before another one where it doesn't wait for that."""
         for task, finals in self.unsure.items():
-            after = _after(task.stand)
+            after = _after(task)
             for final in finals:
                 if final not in after:
-                    final.then(task.stand)
+                    final.then(task)
 
     def _create_after(self, address: str, task: Task) -> None:
         node, final = task.node, self.main.get(address)
@@ -298,11 +298,17 @@ class _Build:
         for name in node.dependencies:
             if name in self.main and name not in self.downstream:
                 self.main[name].then(first)
+            elif name in self.main and not self._goes_after(name, node):
+                self.unsure.setdefault(first, []).append(self.main[name])
         if node.maybe:
             for name in node.dependencies:
                 above = self.decides.get(name)
                 if above is not None:
                     above.then(first)
+
+    def _goes_after(self, name: str, node: Node) -> bool:
+        """Tell whether one surely waits for another's delete, because that one's object stands on its old one."""
+        return self.nodes[name].delete_first and node.record is not None and name in node.record.dependencies
 
     def _free(self, creates: str, deletes: str) -> None:
         """Delete one object before another is created that has its unique key (rule 2a)."""

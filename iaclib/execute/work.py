@@ -25,8 +25,8 @@ from iaclib.state.record import Intent, Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from iaclib.execute.calls import Job, Outcome
     from iaclib.execute.desk import Desk
+    from iaclib.execute.job import Job, Outcome
     from iaclib.plan.node import Node
     from iaclib.state.journal import Entry
 

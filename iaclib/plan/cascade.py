@@ -60,7 +60,8 @@ class Cascade:
         users: dict[str, list[Node]] = {}
         for node in self.nodes.values():
             if node.record is not None:
-                for need in node.record.dependencies:
+                beside = node.declared.deleted_with if node.declared is not None else None  # not recorded yet, maybe
+                for need in dict.fromkeys((*node.record.dependencies, *([beside] if beside else []))):
                     users.setdefault(need, []).append(node)
         return users
 
@@ -89,11 +90,14 @@ class Cascade:
 
 
 def _follows(node: Node, root: str) -> bool:
-    """Tell whether a field that forces the replacement comes from the root."""
+    """Tell whether what forces the replacement comes from the root: a field, the trigger, or that it follows it."""
     declared = node.declared
     if declared is None:
         return False
-    return any(address == root for name in node.verdict.forcing for address, _ in refs(declared.inputs.get(name)))
+    values = [declared.inputs.get(name) for name in node.verdict.forcing]
+    if node.record is not None and "replacement_trigger" in node.record.options:
+        values.append(declared.trigger)
+    return root in declared.follows or any(address == root for value in values for address, _ in refs(value))
 
 
 _REMOVED = frozenset({Action.DELETE, Action.FORGET})

@@ -61,7 +61,7 @@ def _refusal(node: Node) -> str:
     if node.record is not None and node.record.status in ("failed", "tainted"):
         remedy = "look at the object, then untaint it or set protect=False"
     elif node.declared is None:
-        remedy = "declare it again with protect=False and apply first"
+        remedy = "declare it with protect=False and apply that first"
     else:
         remedy = "set protect=False if this is meant"
     because = f" ({why})" if why else ""

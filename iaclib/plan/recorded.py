@@ -29,10 +29,13 @@ def read_field(record: Record, field: str) -> Any:
     """Give what a reference to a recorded object's field reads.
 
     A field that is an input, such as a generated name, reads as what was sent;
-    anything else as what the cloud showed, None if it showed nothing.
+    anything else as what the cloud showed, None if it showed nothing. Nothing
+    is known of an object that still has to be created.
     """
+    if not record.id:
+        return UNKNOWN
     if field == "id":
-        return record.id or UNKNOWN
+        return record.id
     if field in record.inputs:
         return record.inputs[field]
     return record.outputs.get(field)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from iaclib.plan.facts import PlanOptions
     from iaclib.plan.graph import Graph
     from iaclib.plan.node import Node
-    from iaclib.state.record import Snapshot
+    from iaclib.state.record import Record, Snapshot
 
 
 class Selection:
@@ -105,6 +105,28 @@ def check_needs(node: Node, selection: Selection, snapshot: Snapshot, *, session
                 f"is needed to exist; {what}"
             )
             raise TargetError(msg, address=node.address, needs=need)
+        known = node.record.dependencies if node.record is not None else ()
+        if need not in known and _stands_on(record, node.address, selection, snapshot):
+            msg = (
+                f"{node.address}: it comes to need {need}, which as recorded stands on it and is not a target, "
+                f"expected no circle in what is recorded; add {need!r} to the targets, so that both edges change"
+            )
+            raise TargetError(msg, address=node.address, needs=need)
+
+
+def _stands_on(record: Record, address: str, selection: Selection, snapshot: Snapshot) -> bool:
+    """Tell whether an object stands on an address through what stays as it is recorded."""
+    seen: set[str] = set()
+    todo = list(record.dependencies)
+    while todo:
+        name = todo.pop()
+        if name == address:
+            return True
+        between = snapshot.records.get(name)
+        if name not in seen and name not in selection and between is not None:
+            seen.add(name)
+            todo.extend(between.dependencies)
+    return False
 
 
 def check_dependents(nodes: Mapping[str, Node], selection: Selection, snapshot: Snapshot, *, session: bool) -> None:

@@ -91,7 +91,7 @@ def _join(blocks: Sequence[str]) -> str:
 def _summary(plan: Printable) -> str:
     counts = plan.counts
     if not counts:
-        return "Nothing to do in the cloud; state and outputs will be written."
+        return "Nothing to do in the cloud; only state will be written."
     words = [f"{counts.get(name, 0)} to {name}" for name in ("create", "update", "replace", "delete")]
     words += [
         f"{count} to {name}" for name, count in counts.items() if name not in {"create", "update", "replace", "delete"}
@@ -107,7 +107,7 @@ def _change(change: Change) -> str:
     if change.action is not Action.DELETE and change.action is not Action.FORGET:
         if change.reason:
             lines.append(f"{_INDENT}# {change.reason}")
-        lines += [f"{_INDENT}{line}" for line in _properties(change)]
+        lines += [f"{_INDENT}{line}" for line in show_properties(change)]
     return "\n".join(lines)
 
 
@@ -122,7 +122,8 @@ def _words(change: Change) -> str:
     return f"may {change.action.value}" if change.maybe else change.action.value
 
 
-def _properties(change: Change) -> list[str]:
+def show_properties(change: Change) -> list[str]:
+    """Show the leaves that change, one a line."""
     items = [(_path(one.path), one) for one in change.properties]
     width = min(max((len(path) for path, _ in items), default=0), 32)
     return [

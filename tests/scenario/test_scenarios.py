@@ -26,5 +26,5 @@ def test_scenario(scenario, way, tmp_path):
 
 
 def test_every_rule_of_the_engine_has_a_scenario():
-    """All but those of saved plans (15) and policies (36), which are about more than calls and records."""
-    assert {rule for scenario in SCENARIOS for rule in scenario.rules} >= set(range(1, 37)) - {15, 36}
+    """All but that of policies (36), which are functions of a program."""
+    assert {rule for scenario in SCENARIOS for rule in scenario.rules} >= set(range(1, 37)) - {36}

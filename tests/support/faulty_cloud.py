@@ -122,14 +122,13 @@ class Cloud:
     def remove(self, id: str, *, told: bool) -> None:
         """Let an object end, and what is inside it; the engine need not be told."""
         inside = self.inside(id)
-        if self.objects.pop(id, None) is None:
-            return
-        if not told:
+        if self.objects.pop(id, None) is not None and not told:
             self.gone.add(id)
             self.blurred = True
         for other in inside:
-            self.gone.add(other)
-            self.remove(other, told=told)
+            if other in self.objects:
+                self.gone.add(other)
+                self.remove(other, told=told)
 
     def enter(self, operation: str, address: str) -> str:
         """Begin a call: give the fault that is to happen in it, "" for none."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from faulty_cloud import Call, Cloud
+from iaclib.errors import ConflictError
 from random_program import Spec, moves, plain, value_of, wanted_inputs
 
 #: What a planned action may call, each at most once.
@@ -61,6 +62,8 @@ def check_settled(snapshot: Any, cloud: Cloud, program: Mapping[str, Spec], rele
         assert not held.half, f"{name} is half made"
         wanted = wanted_inputs(spec, snapshot.records)
         have, known = dict(held.inputs), plain(record.inputs)
+        if held.token != record.uid:  # taken over: what is not declared of it is not looked at
+            have = {field: value for field, value in have.items() if field in known}
         assert have == known, f"{name}: the cloud has {have}, recorded is {known}"
         if spec.ignore:
             wanted.pop("link", None)
@@ -75,8 +78,11 @@ def check_settled(snapshot: Any, cloud: Cloud, program: Mapping[str, Spec], rele
     assert plain(snapshot.outputs) == outputs
 
 
-def check_replaced(before: Any, after: Any, program: Mapping[str, Spec]) -> None:
+def check_replaced(plan: Any, before: Any, after: Any, program: Mapping[str, Spec]) -> None:
     """Check, after a clean apply, that everything was replaced that had to be (rule 7)."""
+    replaced = (
+        {change.address for change in plan.changes if change.action.value == "replace"} if plan is not None else ()
+    )
     old_of = {new: old for old, new in moves(program, before.records).items()}
     kept = {
         name: was.uid == after.records[name].uid
@@ -87,12 +93,18 @@ def check_replaced(before: Any, after: Any, program: Mapping[str, Spec]) -> None
         if not kept.get(name):
             continue
         was, now = before.records[old_of.get(name, name)], after.records[name]
-        if was.type != now.type or spec.import_id == now.id:
+        if spec.import_id is not None and spec.import_id != was.options.get("import_id"):
+            assert now.id == spec.import_id, f"{name} was not imported"
+            continue
+        if was.type != now.type:
             continue
         new_of = {old: new for new, old in old_of.items()}
-        for other in [*(was.options.get("replace_with") or {}), *(was.options.get("deleted_with") or ())[:1]]:
+        beside = (was.options.get("deleted_with") or ())[:1]
+        for other in [*(was.options.get("replace_with") or {}), *beside]:
             still = new_of.get(other, other)
-            if still in spec.follow | {spec.beside}:
+            if still in spec.follow or (
+                still == spec.beside and still in replaced
+            ):  # one that vanished took along what it did
                 assert kept.get(still, True), f"{name} follows {still}, which was replaced"
         if spec.trigger is not None and "replacement_trigger" in was.options:
             trigger = value_of(spec.trigger, after.records)
@@ -184,6 +196,52 @@ def check_protected(before: Any, calls: Sequence[Call], program: Mapping[str, Sp
         declared = program.get(new_of.get(record.address, record.address))
         protected = declared.protect if declared is not None else bool(record.options.get("protect"))
         assert not protected, f"{record.address} is protected and was deleted"
+
+
+def check_retained(before: Any, calls: Sequence[Call], program: Mapping[str, Spec]) -> None:
+    """Check that nothing was deleted that is to be left in the cloud (rule 9)."""
+    new_of = moves(program, before.records)
+    deleted = {call.id for call in calls if call.operation == "D"}
+    for record in (*before.records.values(), *before.superseded):
+        if record.id not in deleted:
+            continue
+        current = before.records.get(record.address) is record
+        spec = program.get(new_of.get(record.address, record.address)) if current else None
+        retain = spec.retain if spec is not None else record.options.get("retain_on_delete")
+        assert not retain, f"{record.address} is to be retained, and was deleted"
+
+
+def check_conflicts(plan: Any, before: Any, errors: Sequence[BaseException]) -> None:
+    """Check that no create met an object that the same plan deletes (rule 2a)."""
+    going = {change.address for change in plan.changes if change.action.value == "delete"}
+    ids = {record.id: record.address for record in before.records.values() if record.address in going}
+    for error in errors:
+        cause = getattr(error, "cause", None)
+        if getattr(error, "action", "") == "create" and isinstance(cause, ConflictError):
+            holder = ids.get(cause.facts.get("existing_id"))
+            assert holder is None, f"a create met the object of {holder}, which the plan deletes\n{plan}"
+
+
+def check_along(plan: Any, before: Any, calls: Sequence[Call], program: Mapping[str, Spec]) -> None:
+    """Check that what went with another object was not deleted by itself as well (rule 8)."""
+    new_of = moves(program, before.records)
+    deleted = {call.id: index for index, call in enumerate(calls) if call.operation == "D"}
+    first = {change.address for change in plan.changes if change.delete_first}
+    carriers = {record.uid: record for record in before.records.values()}
+    needs = {record.address: set(record.dependencies) for record in before.records.values()}
+    for record in before.records.values():
+        address = new_of.get(record.address, record.address)
+        spec = program.get(address)
+        beside = record.options.get("deleted_with")
+        carrier = carriers.get(beside[1]) if beside else None
+        if carrier is None or record.id not in deleted or carrier.id not in deleted:
+            continue
+        dropped = spec is not None and spec.beside is None
+        turned = record.address in _closure(carrier.address, needs)
+        if dropped or turned or address in first:  # what makes way for its own successor can't wait
+            continue
+        msg = f"{record.address} goes with {carrier.address}, but was deleted by itself\n{plan}"
+        raise AssertionError(msg)
 
 
 def check_untouched(before: Any, after: Any, calls: Sequence[Call], chosen: Collection[str]) -> None:

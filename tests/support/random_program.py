@@ -11,7 +11,7 @@ from faulty_cloud import KINDS
 from iaclib import declare as iac
 from iaclib.model.values import reveal
 
-NAMES = ("a", "b", "c", "d", "e", "f")
+NAMES = ("a", "b", "c", "d", "e")
 #: What is made of another resource, by name.
 USES: Mapping[str, Callable[[Any], Any]] = {
     "id": lambda it: it.id,

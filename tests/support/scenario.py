@@ -38,6 +38,7 @@ class World:
         self.programs = Program(self.cloud)
         self.program: Mapping[str, Any] = {}
         self.faults = Faults(self.cloud, self.cancel, threads=bool(parallelism))
+        self.kept: Any = None  # a plan that a later step carries out
         self.left: Sequence[str] = ()
         self.disturbed = False  # the cloud was changed behind the engine's back
         self.engine: Engine
@@ -178,7 +179,13 @@ def _apply(world: World, options: Any, plan: Any) -> Any:
 
 
 def _plan(world: World, options: Any, plan: Any) -> Any:
-    return plan if plan is not None else world.engine.plan(world.stack, **(options or {}))
+    world.kept = plan if plan is not None else world.engine.plan(world.stack, **(options or {}))
+    return world.kept
+
+
+def _carry_out(world: World, options: Any, _: Any) -> Any:
+    """Apply the plan that an earlier step made."""
+    return world.engine.apply(world.kept, **(options or {}))
 
 
 def _destroy(world: World, options: Any, _: Any) -> Any:
@@ -205,4 +212,5 @@ _OPERATIONS: dict[str, Callable[[World, Any, Any], Any]] = {
     "import": lambda world, ids, _: world.engine.import_(world.stack, ids),
     "resolve": lambda world, given, _: world.engine.resolve(REF, **given),
     "reopen": _reopen,
+    "carry_out": _carry_out,
 }

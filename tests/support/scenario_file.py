@@ -18,7 +18,7 @@ import yaml
 #: What is done to the engine; one in a step.
 OPERATIONS = frozenset(
     {"apply", "plan", "destroy", "refresh", "drift", "recover", "taint", "untaint", "forget", "move", "import"}
-    | {"resolve", "reopen"}
+    | {"resolve", "reopen", "carry_out"}
 )
 #: What happens before it.
 PREPARATIONS = frozenset({"program", "change", "cloud", "faults", "wait"})

@@ -54,8 +54,10 @@ class Program:
                 made[address] = self._component(name, spec["component"] or {}, address, made, opts)
                 continue
             kind = KINDS[spec.pop("type", "Thing")]
+            times = 2 if spec.pop("twice", False) else 1
             fields = {field: _value(value, made) for field, value in spec.items()}
-            made[address] = kind(name, **fields) if opts is None else kind(name, opts=opts, **fields)
+            for _ in range(times):
+                made[address] = kind(name, **fields) if opts is None else kind(name, opts=opts, **fields)
 
     def _component(self, name: str, inside: Mapping[str, Any], address: str, made: dict[str, Any], opts: Any) -> Any:
         def build(_: Component) -> None:

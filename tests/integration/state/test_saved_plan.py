@@ -487,7 +487,7 @@ def test_account_of_what_is_deleted_counts(world):
     world.plan(lambda: None)
     Accounted.accounts = {"default": "2"}
     world.providers = ()
-    world.refused(StalePlanError, "made for accounted 1 here, and this engine reaches accounted 2 here")
+    world.refused(StalePlanError, "made for accounted 1, and this engine reaches accounted 2,")
 
 
 # ----------------------------------------------------------------------------------------------- hooks, triggers, moves

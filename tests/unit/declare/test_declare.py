@@ -242,6 +242,17 @@ def test_options_of_components_reach_their_resources():
     assert found["g/in"].parent == "g"
 
 
+def test_options_are_no_mapping():
+    """The error says what to pass, for resources as for components."""
+
+    class Group(iac.Component):
+        pass
+
+    for kind in (Thing, Group):
+        with pytest.raises(DeclarationError, match=r"x: opts is dict, expected iac\.Options"):
+            declare(lambda s, v, kind=kind: kind("x", opts={"protect": True}))
+
+
 def test_a_stack_that_raised_is_never_planned():
     """The exception goes through with a note, and a block that raised can't be collected."""
     stack = iac.Stack("one", project="p")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,7 @@ class Reached:
     """The account that the credentials at hand lead to."""
 
     account = "1"
-    deletes: list[str] = []
+    deletes: ClassVar[list[str]] = []
 
 
 class Handler:
@@ -38,8 +38,8 @@ class Handler:
         return None
 
 
-class Elsewhere(Provider):
-    name = "elsewhere"
+class Faraway(Provider):
+    name = "faraway"
 
     def identity(self) -> Identity:
         return Identity(Reached.account, "r")
@@ -48,7 +48,7 @@ class Elsewhere(Provider):
         return Handler()
 
 
-class Thing(iac.Resource, type="elsewhere:Thing"):
+class Thing(iac.Resource, type="faraway:Thing"):
     size: iac.Input[int] = iac.field(default=1)
 
 

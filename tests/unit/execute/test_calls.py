@@ -14,7 +14,8 @@ from iaclib.errors import (
     ThrottledError,
     UndecidedError,
 )
-from iaclib.execute.calls import Job, World, perform
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Job, World
 from iaclib.execute.limits import Limit
 from iaclib.execute.stopping import Stop
 from iaclib.model.values import Secret
@@ -85,6 +86,16 @@ def test_throttled_calls_wait_as_long_as_the_cloud_says():
     assert bench.run().live.id == "i"
     assert bench.clock.now() - 1_000_000.0 >= 7.0
     assert bench.limit.allowed < 5
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun():
+    """The error says that time was up, and keeps what the cloud said."""
+    bench = Bench(Handler(create=[ThrottledError("slow down", retry_after=100.0)]), "create", timeout=5.0)
+    error = bench.run().error
+    assert isinstance(error, ThrottledError)
+    assert str(error).startswith("slow down; still so at try 1, and 5 s leave no time for another")
+    assert error.retry_after == 100.0
+    assert bench.clock.slept == []
 
 
 def test_dependency_violations_are_retried_slowly_on_delete():

@@ -20,7 +20,8 @@ from iaclib.errors import (
     UndecidedError,
 )
 from iaclib.execute import dispatch, limits
-from iaclib.execute.calls import Abandoned, Job, World, perform
+from iaclib.execute.calls import perform
+from iaclib.execute.job import Abandoned, Job, World
 from iaclib.execute.limits import Limit
 from iaclib.execute.pool import Pool
 from iaclib.execute.stopping import Stop

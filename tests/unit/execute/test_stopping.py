@@ -66,7 +66,7 @@ def test_the_second_signal_aborts_and_leaves_intents(cloud):
     presser = threading.Thread(target=press)
     presser.start()
     with Engine(state="memory:") as engine:
-        with pytest.raises(ApplyCancelled):
+        with pytest.raises(ApplyCancelled, match="finish 1 more step and to learn what became of a;"):
             engine.apply(Two("s"))
         presser.join()
         assert [intent.record.address for intent in engine.snapshot("p/s").intents.values()] == ["a"]

@@ -72,7 +72,7 @@ def test_only_state_changes_are_said_so(kit):
     snapshot = kit.applied(kit.plan(lambda _: kit.Net("net")))
     text = str(kit.plan(lambda _: kit.Net("net", opts=kit.iac.Options(protect=True)), snapshot))
     assert "= net  (only what state holds of it changes)" in text
-    assert text.endswith("Nothing to do in the cloud; state and outputs will be written.")
+    assert text.endswith("Nothing to do in the cloud; only state will be written.")
 
 
 def test_secret_that_drifted_is_masked(kit):

@@ -1,0 +1,125 @@
+"""One call as a value: what a worker is to do, how it went, and what surrounds it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from iaclib.model.redact import secret_texts
+from iaclib.provider.context import Checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from iaclib.execute.clock import Clock
+    from iaclib.execute.events import Kind as EventKind
+    from iaclib.execute.limits import Limit
+    from iaclib.execute.stopping import Stop
+    from iaclib.provider.handler import Handler, Live
+    from iaclib.state.record import Record
+
+
+class Abandoned(BaseException):
+    """Ends a worker that nobody waits for any more: it makes no further call, and nothing that it says is written."""
+
+
+@attrs.define(slots=False, eq=False)
+class Job:
+    """What a worker is to do.
+
+    Args:
+        action: "create", "update", "delete", "probe" (is the identity free?),
+            "read", "read_many", "lookup", "hook", or "decide" (an interrupted create, update or delete).
+        inputs: For create and update: what to reach, for lookup: the query; secrets revealed.
+        before: For update: what it starts from, secrets revealed.
+        identity: For types that carry no token: the id that the inputs lead to.
+        begun: When the intent was written, in seconds since the epoch.
+        noted: What checkpoints noted so far.
+        decides: For "decide": the action that was interrupted.
+        guard: The record whose secrets must not show in messages.
+        deadline: When it must be done, in monotonic seconds; set by its first call.
+        abandoned: Whether it was given up, because its call hangs.
+        hooks: For "hook": functions of the program, called one after the other.
+        event: For "hook": what they are told.
+    """
+
+    action: str
+    step: str
+    address: str
+    urn: str
+    stack: str
+    handler: Handler[Any]
+    provider: Any
+    limit: Limit
+    timeout: float
+    settle: float = 0.0
+    token: str = ""
+    record: Record | None = None
+    id: str = ""
+    inputs: Mapping[str, Any] = attrs.field(factory=dict)
+    before: Mapping[str, Any] = attrs.field(factory=dict)
+    on_delete: Mapping[str, Any] = attrs.field(factory=dict)
+    identity: str | None = None
+    begun: float = 0.0
+    noted: Checkpoint = attrs.field(factory=Checkpoint)
+    decides: str = ""
+    guard: Record | None = None
+    hooks: Sequence[Callable[[Any], None]] = ()
+    event: Any = None
+    deadline: float = attrs.field(default=float("inf"), init=False)
+    abandoned: bool = attrs.field(default=False, init=False)
+
+    def secret_texts(self) -> list[str]:
+        """List the texts that must not show in messages about this job."""
+        guards = [record for record in (self.guard, self.record) if record is not None]
+        return secret_texts(
+            *(
+                values
+                for one in guards
+                for values in (one.inputs, one.outputs, one.baseline, one.observed, one.options)
+            ),
+            *(one.provider.config for one in guards if one.provider is not None),
+            self.on_delete,
+        )
+
+
+@attrs.define
+class Outcome:
+    """How a job went.
+
+    Args:
+        live: What exists now, or None.
+        error: Why it failed, or None; as it is told once it was redacted.
+        cause: The same as the handler raised it.
+        repairable: With ``error`` and ``live``: an update can finish it.
+        absent: For creates and lookups: it was looked for and is not there.
+        undecided: Nobody knows; the intent stays.
+        fatal: A BaseException out of the handler: as if the process was killed.
+        many: For "read_many": what there is, by id. For "lookup": the answer, by field.
+    """
+
+    live: Live | None = None
+    error: Exception | None = None
+    cause: Exception | None = None
+    repairable: bool = False
+    absent: bool = False
+    undecided: bool = False
+    fatal: BaseException | None = None
+    seconds: float = 0.0
+    many: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def partial(self) -> bool:
+        """Whether something exists although the call failed."""
+        return self.error is not None and self.live is not None
+
+
+@attrs.define(slots=False)
+class World:
+    """What surrounds all calls of a run."""
+
+    clock: Clock
+    stop: Stop
+    checkpoint: Callable[[Job, str | None, Any], None]
+    log: Callable[[Job, EventKind, str, int], None]  # (job, what, message, which try comes next)
