@@ -151,7 +151,7 @@ def forms(secret: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     for body in bodies:
         for shift in range(3):
             text = base64.b64encode(bytes(shift) + body).decode().rstrip("=")
-            inner = text[(0, 2, 3)[shift] : len(text) - ((shift + len(body)) % 3 != 0)]
+            inner = text[(0, 2, 3)[shift] : len(text) - 1]
             encoded.update((inner, inner.translate(str.maketrans("+/", "-_"))))
     return _usable(plain), _usable(encoded)
 
