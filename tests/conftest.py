@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from iaclib.aws.provider import Provider
 from iaclib.provider.context import Context
+from postgres_here import PostgresHere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,6 +89,14 @@ def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresHere]:
+    """Start a Postgres of our own."""
+    here = PostgresHere.make()
+    yield here
+    here.end()
 
 
 @pytest.fixture

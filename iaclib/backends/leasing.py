@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError
+from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateError
 from iaclib.state.backend import Holder, Lease
 
 if TYPE_CHECKING:
@@ -68,3 +68,18 @@ def conflict(ref: StackRef, *, lineage: str, serial: int, stored: tuple[str, int
         f"expected serial {serial} of {lineage}; run again on the state as it is now"
     )
     return StateConflictError(msg, ref=str(ref))
+
+
+def not_retained(ref: StackRef, serial: int, first: int, last: int) -> StateError:
+    """Say that a serial is not there to be read, and which are.
+
+    Args:
+        ref: The stack.
+        serial: The one that was asked for.
+        first: The oldest one that is retained.
+        last: The newest one; less than ``first`` where nothing was written.
+    """
+    there = f"one of {first} to {last}" if first <= last else "a stack that was written"
+    return StateError(
+        f"{ref}: serial {serial} is not retained, expected {there}; choose another one", ref=str(ref), serial=serial
+    )

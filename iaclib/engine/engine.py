@@ -15,9 +15,11 @@ from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.given import open_backend, plan_options, stack_ref
+from iaclib.engine.keeping import Keeping
 from iaclib.engine.keyrings import open_keyring
 from iaclib.engine.looking import Looking
 from iaclib.engine.observer import Observer, observed_by
+from iaclib.engine.places import refuse_spilled, steward
 from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check
 from iaclib.engine.settings import Settings
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
+    from iaclib.state.backend import Backend
     from iaclib.state.record import RunSummary, Snapshot
     from iaclib.state.seal import Keyring
 
@@ -53,7 +56,7 @@ def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Asking, Awaitable, Looking, Stewarding):
+class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -174,6 +177,7 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         with collector_paused():
             desired = collected(stack, self._settings.policies)
             ref = desired.ref
+            refuse_spilled(self._settings, ref)
             vault = Vault(ref, self._settings.keyring, self._settings.encrypt)
             snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
@@ -341,10 +345,19 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
 
     # ------------------------------------------------------------------------------------------------------- state
 
-    def snapshot(self, ref: str | StackRef | Stack) -> Snapshot:
-        """Read a stack's state; an empty snapshot if there is none."""
+    def snapshot(self, ref: str | StackRef | Stack, *, serial: int | None = None) -> Snapshot:
+        """Read a stack's state; an empty snapshot if there is none.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            serial: Which state: an earlier serial that is retained; None for the newest.
+
+        Raises:
+            StateError: That serial is not retained; it says which are.
+        """
         where = stack_ref(ref)
-        return Vault(where, self._settings.keyring).open(self._backend.load(where))
+        found = self._backend.load(where) if serial is None else steward(self._backend).load_at(where, serial)
+        return Vault(where, self._settings.keyring).open(found)
 
     def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
         """List a stack's runs, oldest first."""
@@ -355,14 +368,16 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         return self._backend.stacks()
 
     @contextmanager
-    def _operation(self, ref: StackRef, name: str, *, signals: bool = True) -> Iterator[Operation]:
+    def _operation(
+        self, ref: StackRef, name: str, *, signals: bool = True, settings: Settings | None = None, **how: bool
+    ) -> Iterator[Operation]:
         stop = Stop()
         with self._lock:
             self._running.append(stop)
         try:
             from iaclib.engine.running import operation  # all that only changing needs
 
-            with operation(self._settings, ref, name, stop, signals=signals) as op:
+            with operation(settings or self._settings, ref, name, stop, signals=signals, **how) as op:
                 yield op
         finally:
             with self._lock:

@@ -44,9 +44,7 @@ def chosen(snapshot: Snapshot, targets: Iterable[str], exclude: Iterable[str]) -
     known = {record.address for record in everything} | {record.parent for record in everything if record.parent}
     for name in (*targets, *exclude):
         if not any(is_within(address, name) for address in known):
-            hint = near(name, known)
-            msg = f"{name}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
-            raise TargetError(msg, address=name)
+            raise _nothing(name, known)
     wanted = tuple(targets)
     return [
         record
@@ -65,9 +63,7 @@ def under(snapshot: Snapshot, address: str) -> list[Record]:
     """
     found = [record for record in snapshot.records.values() if is_within(record.address, address)]
     if not found:
-        hint = near(address, snapshot.records)
-        msg = f"{address}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
-        raise TargetError(msg, address=address)
+        raise _nothing(address, snapshot.records)
     return found
 
 
@@ -77,3 +73,9 @@ def rewritten(snapshot: Snapshot) -> list[Entry]:
     entries += [Ended(put_superseded=record) for record in snapshot.superseded]
     entries += [Began(intent) for intent in snapshot.intents.values()]
     return [*entries, Exported(snapshot.outputs)] if snapshot.outputs else entries
+
+
+def _nothing(address: str, known: Iterable[str]) -> TargetError:
+    hint = near(address, known)
+    msg = f"{address}: nothing is recorded there, expected an address in state; {hint or 'check the address'}"
+    return TargetError(msg, address=address)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from iaclib.engine import relocation
 from iaclib.engine.gather import provider_of
 from iaclib.engine.given import stack_ref
 from iaclib.engine.planning import collected, looked_up_for, stub_of
@@ -181,9 +182,10 @@ class Stewarding:
             msg = f"{address}: resolve wants one of done=True, absent=True and adopt='id', expected exactly one; choose"
             raise TypeError(msg)
         with self._operation(stack_ref(ref), "recover") as op:
-            intents = [one for one in op.ledger.state.intents.values() if one.record.address == address]
+            undecided = [one for one in op.ledger.state.intents.values() if one.action != relocation.ACTION]
+            intents = [one for one in undecided if one.record.address == address]
             if not intents:
-                hint = near(address, {one.record.address for one in op.ledger.state.intents.values()})
+                hint = near(address, {one.record.address for one in undecided})
                 msg = (
                     f"{address}: nothing is undecided there, expected the address of an interrupted operation; "
                     f"{hint or 'see engine.snapshot(...).intents'}"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from iaclib.errors import OperationTimeoutError
+from iaclib.errors import OperationTimeoutError, StateError
 from iaclib.execute.calls import perform
 from iaclib.execute.job import Abandoned, Job, Outcome, World
 from iaclib.execute.pool import Pool
@@ -85,8 +85,12 @@ class Calls:
             data = Secret(data)  # state keeps it sealed
         entry = Noted(job.step, id, data)
         if threading.get_ident() == self._home:
-            self._ledger.commit([entry])
-            return
+            try:
+                self._ledger.commit([entry])
+            except StateError:
+                if self._ledger.failure is None:
+                    raise
+            return  # the call goes on also where state can't be written: what it comes to is kept
         note = _Note(entry)
         self._inbox.put(note)
         while not note.done.wait(_SLICE):

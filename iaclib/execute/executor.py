@@ -7,12 +7,12 @@ state is touched here only; workers see plain jobs.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.errors import IaclibError, OperationError
+from iaclib.errors import IaclibError, OperationError, StateError
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.events import Kind as EventKind
 from iaclib.execute.job import Abandoned, Job, Outcome
@@ -89,7 +89,7 @@ class Executor:
 
         Raises:
             LeaseLostError: The lease went while running; nothing was called after.
-            StateError: State can't be written.
+            StateError: State can't be written; what ran has ended, and nothing was called after.
         """
         self.reporter.tell("planned", total=sum(1 for task in self.graph.tasks if _action(task)))
         while True:
@@ -111,20 +111,19 @@ class Executor:
                     event.set()
         if self.stop.lost is not None:
             raise self.stop.lost
+        if self.ledger.failure is not None:
+            raise self.ledger.failure
         self._skip_rest()
         self._tell_news()
         left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
         return Result(self.steps, self.errors, unfinished=left or self.stop.level > 1, fatal=self.fatal)
 
-    def counts(self) -> dict[str, int]:
-        """Count completed steps by action."""
-        return dict(Counter(step.action for step in self.steps if step.error is None and not step.skipped))
-
     # ---------------------------------------------------------------------------------------------------- the loop
 
     @property
     def _stopping(self) -> bool:
-        return self._halted or self.stop.asked or (bool(self.errors) and not self.continue_on_error)
+        unwritten = self.ledger.failure is not None
+        return unwritten or self._halted or self.stop.asked or (bool(self.errors) and not self.continue_on_error)
 
     def _start_ready(self) -> None:
         while self._ready and not self._stopping and self.calls.running + len(self._jobs) < self.calls.size:
@@ -134,9 +133,15 @@ class Executor:
         """Make outcomes and intents durable, then make the calls."""
         if self._entries:
             entries, self._entries = self._entries, []
-            self.ledger.commit(entries)
+            try:
+                self.ledger.commit(entries)
+            except StateError:
+                if self.ledger.failure is None:
+                    raise
         self._tell_news()
         jobs, self._jobs = self._jobs, []
+        if self.ledger.failure is not None:  # their intents are nowhere: not called
+            jobs = []
         for begun, job in jobs:
             if self.stop.lost is not None:
                 raise self.stop.lost

@@ -262,7 +262,11 @@ class _Build:
             self.barrier.then(task.stand, needed=False)
         for other in standing:
             # What stands at the address of an old half by now may well stand on its successor: a late delete of it can wait.
-            if other.early or not (task.early and task.superseded):
+            if task.early and task.superseded and not other.early:
+                continue
+            if other.superseded and not task.superseded:  # it may as well stand on an old half that was there
+                self.unsure.setdefault(task.stand, []).append(other.stand)
+            else:
                 other.stand.then(task.stand)
         for user in users:
             if user == task.address:

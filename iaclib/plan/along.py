@@ -37,8 +37,8 @@ def go_along(nodes: Mapping[str, Node], superseded: Sequence[Record]) -> None:
         carrier = left_over.get(uid) or (above.record if above is not None and above is not node else None)
         if carrier is None:
             continue
-        # With what only may be replaced goes only what follows it in that.
-        if above is not None and above.maybe and node.declared is None and uid not in left_over:
+        # What is removed has its own place in the order, in case that what it is to go with is not replaced after all.
+        if above is not None and above.maybe and node.declared is None and _stands_between(node, above, going):
             continue
         if uid not in below:
             below[uid] = _stands_on(carrier, nodes)
@@ -60,10 +60,18 @@ def _beside(node: Node, nodes: Mapping[str, Node]) -> str:
     declared = node.declared
     if declared is None:
         return uid
-    other = nodes.get(declared.deleted_with) if declared.deleted_with else None
-    if other is None or other.record is None:
-        return ""
-    return uid or other.record.uid
+    if uid or not declared.deleted_with:
+        return (
+            uid if declared.deleted_with else ""
+        )  # by id: what it was created beside, whatever it goes with from now on
+    other = nodes.get(declared.deleted_with)
+    return other.record.uid if other is not None and other.record is not None else ""
+
+
+def _stands_between(node: Node, above: Node, going: Mapping[str, Node]) -> bool:
+    """Tell whether something else that an object stands on is deleted too."""
+    needs = set(node.record.dependencies) if node.record is not None else set()
+    return any(one.address in needs for one in going.values() if one is not above and one is not node)
 
 
 def _stands_on(record: Record, nodes: Mapping[str, Node]) -> frozenset[str]:

@@ -9,7 +9,7 @@ worklist, so that long chains cost no stack.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from iaclib.errors import PlanError
 from iaclib.model.outputs import refs
@@ -22,12 +22,10 @@ class Cascade:
 
     Args:
         nodes: The plan's nodes; changed in place.
-        freed: (address to create, address to delete first) pairs.
     """
 
-    def __init__(self, nodes: Mapping[str, Node], freed: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, nodes: Mapping[str, Node]) -> None:
         self.nodes = nodes
-        self.freed = tuple(freed)
 
     def run(self) -> None:
         """Make every member of every cascade delete-first, or refuse.

@@ -311,10 +311,11 @@ class Plan:
         noted = {*(record.options.get("replace_with") or ()), *(record.options.get("deleted_with") or ())[:1]}
         for name in declared.follows if declared is not None else ():
             other = self._nodes.get(name)
-            if name not in noted and other is not None and other.record is not None:
-                now = uid_of(name)
-                if now is not None and now != other.record.uid:
-                    return True
+            if name in noted or other is None or other.record is None or other.action is not Action.REPLACE:
+                continue  # what is taken over has another uid too, but nothing was replaced
+            now = uid_of(name)
+            if now is not None and now != other.record.uid:
+                return True
         return False
 
     def _check_keys(self, node: Node, inputs: Mapping[str, Any]) -> None:

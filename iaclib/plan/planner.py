@@ -118,7 +118,7 @@ class _Planner:
         replaced = any(node.action is Action.REPLACE for node in self.nodes.values())
         holders, freed = find_holders(self.nodes, superseded, self.facts)
         if replaced or freed:
-            Cascade(self.nodes, freed).run()
+            Cascade(self.nodes).run()
         go_along(self.nodes, superseded)
         check_dependents(self.nodes, selection, self.snapshot, session=self.options.session)
         check_protected(self.nodes.values())

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 BUILTIN: dict[str, dict[str, str]] = {
     "iaclib.backends": {
         "memory": "iaclib.backends.memory:Memory.from_url",
+        "postgres": "iaclib.backends.postgres:Postgres.from_url",
+        "postgresql": "iaclib.backends.postgres:Postgres.from_url",
         "sqlite": "iaclib.backends.sqlite:Sqlite.from_url",
+        "s3": "iaclib.backends.s3:S3.from_url",
+        "gs": "iaclib.backends.gcs:Gcs.from_url",
+        "azblob": "iaclib.backends.azblob:AzureBlob.from_url",
     },
     "iaclib.providers": {"aws": "iaclib.aws.provider:Provider", "local": "iaclib.local.provider:Provider"},
     "iaclib.keyrings": {

@@ -161,3 +161,42 @@ class Backend(Protocol):
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
         """List runs, oldest first."""
         ...
+
+
+@runtime_checkable
+class Steward(Backend, Protocol):
+    """A backend that can also look back, make room and be told that a holder is dead; iaclib's own all can."""
+
+    def evict(self, ref: StackRef) -> Holder | None:
+        """Take the lease from whoever holds it, with a higher fence, and give who that was; None if nobody did."""
+        ...
+
+    def load_at(self, ref: StackRef, serial: int) -> Snapshot:
+        """Read the state as it was at an earlier serial.
+
+        Raises:
+            StateError: That serial is not retained; it says which are.
+        """
+        ...
+
+    def remove(self, lease: Lease) -> None:
+        """Drop a stack's state and history, as if it had never been written; the lease stays held, the fence rises on.
+
+        Raises:
+            LeaseLostError: The fence is stale.
+        """
+        ...
+
+
+@attrs.frozen
+class Salvaged:
+    """What could be read of damaged state.
+
+    Args:
+        snapshot: What is known; its serial is that of the state.
+        damage: What can't be read: what it is, whether the snapshot has it
+            all the same, and its bytes.
+    """
+
+    snapshot: Snapshot
+    damage: Sequence[tuple[str, bool, bytes]]

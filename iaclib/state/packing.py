@@ -88,7 +88,8 @@ def loads(data: bytes, where: str) -> Any:
 def corrupt(where: str, what: str) -> StateCorruptError:
     """Make the error for state that does not hold together."""
     return StateCorruptError(
-        f"{where}: state is damaged ({what}), expected what iaclib wrote; restore it from a backup"
+        f"{where}: state is damaged ({what}), expected what iaclib wrote; see what `engine.repair` says, or restore it from "
+        "a backup"
     )
 
 

@@ -97,6 +97,13 @@ def test_missing_folder_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_path_below_a_file_is_named(tmp_path):
+    """A path that leads through a file is an error that says that it can't be made."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="can't be made"):
+        Sqlite(tmp_path / "file" / "s.db").acquire(REF, holder(), TTL)
+
+
 @posix
 def test_read_only_folder_is_named():
     """A folder that can't be written to is an error that says so."""
@@ -413,3 +420,37 @@ def test_locked_file_is_said_to_be_locked(path):
     assert list(backend.load(REF).records) == ["a"]  # readers don't wait
     other.close()
     backend.close()
+
+
+def rows_of(path, statement, *values):
+    """Run a statement on the file, as somebody would by hand."""
+    db = sqlite3.connect(path)
+    with db:
+        found = db.execute(statement, values).fetchall()
+    db.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET (data, crc)=(SELECT data, crc FROM journal WHERE serial=1) WHERE serial=2",
+        "UPDATE stacks SET lineage='fedcba9876543210'",
+        "UPDATE journal SET data=substr(data, 1, length(data) - 4)",
+        "UPDATE journal SET data=x'5b322c5b5d5d'",
+        "DELETE FROM journal WHERE serial=2",
+        "UPDATE stacks SET serial=serial+1",
+    ],
+    ids=["replayed", "foreign lineage", "torn", "other entries", "missing", "lost end"],
+)
+def test_journal_that_is_not_this_states_is_refused_and_left_alone(path, backend, statement):
+    """Entries of another serial or state, cut ones, and gaps are found before they count; the error says what to do."""
+    lease = backend.acquire(REF, holder(process_start="1"), TTL)
+    for serial, name in enumerate("abc"):
+        backend.append(lease, put(name), lineage=LINEAGE, serial=serial)
+    backend.close()
+    rows_of(path, statement)
+    before = rows_of(path, "SELECT * FROM journal"), rows_of(path, "SELECT * FROM stacks")
+    with pytest.raises(StateCorruptError, match=r"shop/prod.*repair.*backup"):
+        backend.load(REF)
+    assert (rows_of(path, "SELECT * FROM journal"), rows_of(path, "SELECT * FROM stacks")) == before

@@ -9,7 +9,6 @@ import warnings
 
 import attrs
 import pytest
-from sentinels import encodings, files, leaks, sentinel
 
 from iaclib import declare as iac
 from iaclib.engine.engine import Engine
@@ -19,6 +18,7 @@ from iaclib.plan.plan import Plan
 from iaclib.plan.policy import policy
 from iaclib.provider.base import Identity, Provider
 from iaclib.provider.handler import Live
+from sentinels import encodings, files, leaks, sentinel
 
 PLACES = (
     "field", "nested", "listed", "key", "text", "secret-field", "write-only", "provider", "delete", "trigger",

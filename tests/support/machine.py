@@ -251,8 +251,8 @@ class Machine(Life, RuleBasedStateMachine):
         check_state(self.snapshot, self.cloud, self.released)
 
 
-def explore(examples: int, steps: int, start: int | None = None) -> None:
-    """Run many random lives."""
+def explore(examples: int, steps: int, start: int | None = None, *, shrink: bool = True) -> None:
+    """Run many random lives; what breaks a rule is made as small as possible, or shown as it was found."""
     checks = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -261,7 +261,7 @@ def explore(examples: int, steps: int, start: int | None = None) -> None:
         derandomize=start is None,
         print_blob=False,
         suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         report_multiple_bugs=False,
     )
     machine = Machine if start is None else seed(start)(type("Machine", (Machine,), {}))
