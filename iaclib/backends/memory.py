@@ -55,7 +55,7 @@ class Memory:
         keep: How many serials can be looked back at.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time, keep: int = 1000) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time, keep: int = 10_000) -> None:
         self._clock = clock
         self._keep = keep
         self._lock = threading.RLock()
