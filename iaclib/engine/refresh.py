@@ -101,7 +101,7 @@ class _Found:
             raise outcome.fatal
         error: OperationError | None = None
         if outcome.error is not None:
-            cause = redacted(outcome.error, job.secret_texts())
+            cause = redacted(outcome.error, job.secrets)
             error = OperationError(f"{record.address}: read failed: {cause}", urn=job.urn, action="read", cause=cause)
             self.errors.append(error)
         elif outcome.live is None:

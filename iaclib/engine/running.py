@@ -95,6 +95,7 @@ class Operation:
         self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
         self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        self.calls.guard([*snapshot.records.values(), *snapshot.superseded])
         self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import ProviderError
-from iaclib.model.redact import secret_texts, shows
+from iaclib.model.redact import guard_repeats
 from iaclib.model.values import Secret, has_unknown, plain, reveal
 from iaclib.plan.compare import drifted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from iaclib.provider.handler import Live
     from iaclib.schema.facts import TypeFacts
     from iaclib.state.record import Record
@@ -63,10 +61,8 @@ def _guard(name: str, value: Any, facts: TypeFacts | None, like: Any = None) -> 
     return value
 
 
-def _hidden(name: str, value: Any, record: Record, facts: TypeFacts | None, told: Sequence[str] = ()) -> Any:
-    """Guard an output, which may be secret by option too, or repeat a secret input under another name."""
-    if told and not isinstance(value, Secret) and shows(value, told):
-        return Secret(reveal(value))
+def _hidden(name: str, value: Any, record: Record, facts: TypeFacts | None) -> Any:
+    """Guard an output, which may be secret by option too."""
     if name in record.options.get("secret_outputs", ()) and value is not None and not isinstance(value, Secret):
         return Secret(reveal(value))
     return _guard(name, value, facts)
@@ -86,30 +82,29 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         live: What the handler returned.
         facts: Of its type, if it is known here.
     """
-    told = secret_texts(record.inputs)
-    outputs = {name: _hidden(name, value, record, facts, told) for name, value in live.outputs.items()}
+    outputs = {name: _hidden(name, value, record, facts) for name, value in live.outputs.items()}
     baseline = dict(record.inputs)
     for name, value in (live.inputs or {}).items():
         if name in record.inputs:
             baseline[name] = _guard(name, value, facts, record.inputs[name])
         elif value is not None:
-            outputs.setdefault(name, _hidden(name, value, record, facts, told))
+            outputs.setdefault(name, _hidden(name, value, record, facts))
+    guarded_outputs = guard_repeats(outputs, record.inputs, baseline)
     return attrs.evolve(
-        record, id=live.id, outputs=outputs, baseline=baseline, observed=None, status="ok", repairable=False
+        record, id=live.id, outputs=guarded_outputs, baseline=baseline, observed=None, status="ok", repairable=False
     )
 
 
 def refreshed(record: Record, live: Live, facts: TypeFacts | None) -> Record:
     """Record an object as a later read saw it: same inputs and baseline, observed if it drifted."""
     outputs = dict(record.outputs)
-    told = secret_texts(record.inputs)
-    outputs.update((name, _hidden(name, value, record, facts, told)) for name, value in live.outputs.items())
+    outputs.update((name, _hidden(name, value, record, facts)) for name, value in live.outputs.items())
     observed = dict(record.baseline)
     differs = False
     for name, seen in (live.inputs or {}).items():
         if name not in record.inputs:
             if seen is not None:
-                outputs[name] = _hidden(name, seen, record, facts, told)
+                outputs[name] = _hidden(name, seen, record, facts)
             continue
         known = facts.properties.get(name) if facts is not None else None
         if known is not None and known.write_only:
@@ -119,7 +114,12 @@ def refreshed(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         ):
             observed[name] = _guard(name, seen, facts, record.inputs[name])
             differs = True
-    return attrs.evolve(record, id=live.id, outputs=outputs, observed=observed if differs else None)
+    return attrs.evolve(
+        record,
+        id=live.id,
+        outputs=guard_repeats(outputs, record.inputs, observed),
+        observed=observed if differs else None,
+    )
 
 
 def before_update(record: Record) -> dict[str, Any]:

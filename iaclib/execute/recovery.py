@@ -151,11 +151,7 @@ class Recovery:
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.error is not None or outcome.live is None:
-            why = (
-                "is not there"
-                if outcome.error is None
-                else f"can't be read: {redacted(outcome.error, job.secret_texts())}"
-            )
+            why = "is not there" if outcome.error is None else f"can't be read: {redacted(outcome.error, job.secrets)}"
             msg = f"{job.address}: {known} {why}, expected what the create made; check the id, or say absent=True"
             raise UndecidedError(msg, address=job.address)
         return outcome
@@ -264,7 +260,7 @@ class Recovery:
 def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:
     if isinstance(error, UndecidedError):
         return error
-    cause = redacted(error, job.secret_texts())
+    cause = redacted(error, job.secrets)
     known = intent.id or intent.record.id
     what = f"object {known}" if known else f"an object with token {intent.token}"
     msg = (

@@ -14,21 +14,23 @@ import base64
 import html
 import json
 import re
+import threading
 import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
 from iaclib.errors import IaclibError, PartialFailure
-from iaclib.model.values import MASK, Secret
+from iaclib.model.values import MASK, Secret, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _SHORT: Final = 4  # characters; shorter ones count only where they stand alone
 _PART: Final = 8  # characters; shorter words of a secret don't count alone, nor where lines were wrapped
 _LEAST: Final = 4  # characters of an encoded form that can't be a coincidence
 _EDGE: Final = 3  # characters of base64 that a secret may share with its neighbours
+_FEW: Final = 200  # beginnings of forms
 _WORD = re.compile(r"\S+")
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 #: What wrapping and quoting put between the characters of a text, or take away.
@@ -90,31 +92,116 @@ def _parts(text: str) -> Iterator[str]:
             yield password
 
 
-def redact_text(text: str, secrets: Iterable[str]) -> str:
-    """Replace secrets in a text by the mask, in every form that ``forms`` lists.
+class Redactor:
+    """Finds what must not show in a text, in every form that ``forms`` lists.
 
-    The time grows with the length of the text times the number of secrets.
+    The time grows with the length of the text, not with the number of secrets:
+    each place of it is looked up among the beginnings of all forms. These are
+    made when the first text is looked at, since most runs tell none.
+
+    Args:
+        texts: What must not show; see ``secret_texts``.
     """
-    if not text:
-        return text
-    spans: list[tuple[int, int]] = []
-    squeezed: tuple[str, list[int]] | None = None
-    for secret in secrets:
+
+    __slots__ = ("_alone", "_beginnings", "_forms", "_known", "_lock", "_new", "_tight")
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._lock = threading.Lock()
+        self._new: list[Iterable[str]] = [texts]
+        self._known: set[str] = set()
+        self._alone: set[str] = set()  # forms of short secrets
+        self._forms: dict[str, tuple[bool, bool]] = {}  # form -> whether it is base64, whether it tells alone
+        self._beginnings: dict[str, list[str]] = {}  # first characters -> forms
+        self._tight: dict[str, list[str]] = {}
+
+    def __repr__(self) -> str:
+        return "Redactor(...)"
+
+    def learn(self, values: Iterable[Any]) -> None:
+        """Let the secrets in values show no more either; they are looked into with the next text."""
+        self._new.append(text for value in values for text in secret_texts(value))
+
+    def text(self, text: str) -> str:
+        """Replace what must not show in a text by the mask."""
+        if not text:
+            return text
+        with self._lock:
+            self._catch_up()
+            spans = [span for span, _ in self._found(text)]
+            if self._tight and _LOOSE.search(text):
+                tight, places = _squeeze(text)
+                spans.extend(
+                    (places[at], places[at + len(form) - 1] + 1) for at, form in _scanned(tight, self._tight, _PART)
+                )
+        return _masked(text, spans) if spans else text
+
+    def shows(self, value: Any) -> bool:
+        """Tell whether a secret of some length shows anywhere in a value."""
+        with self._lock:
+            self._catch_up()
+            return bool(self._tight) and any(telling for text in _texts(value) for _, telling in self._found(text))
+
+    def _found(self, text: str) -> Iterator[tuple[tuple[int, int], bool]]:
+        for form in self._alone:
+            if form in text:
+                alone = rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])"
+                yield from ((found.span(), False) for found in re.finditer(alone, text))
+        for at, form in _scanned(text, self._beginnings, _LEAST):
+            encoded, telling = self._forms[form]
+            span = (at, at + len(form))
+            yield (_widened(text, span) if encoded else span), telling
+
+    def _catch_up(self) -> None:
+        while self._new:
+            for secret in self._new.pop():
+                if secret not in self._known:
+                    self._known.add(secret)
+                    self._index(secret)
+
+    def _index(self, secret: str) -> None:
         if len(secret) < _SHORT:
-            for form in {secret, repr(secret)[1:-1]}:
-                if form in text:
-                    alone = rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])"
-                    spans.extend(found.span() for found in re.finditer(alone, text))
-            continue
-        plain, encoded = forms(secret)
-        spans.extend(span for form in plain for span in _occurrences(text, form))
-        spans.extend(_widened(text, span) for form in encoded for span in _occurrences(text, form))
-        if len(secret) >= _PART and _LOOSE.search(text):
-            squeezed = squeezed or _squeeze(text)
-            tight, places = squeezed
-            for form in _tight_forms(secret):
-                spans.extend((places[start], places[end - 1] + 1) for start, end in _occurrences(tight, form))
-    return _masked(text, spans) if spans else text
+            self._alone.update((secret, repr(secret)[1:-1]))
+            return
+        telling = len(secret) >= _PART
+        for some, encoded in zip(forms(secret), (False, True), strict=True):
+            for form in some:
+                if form not in self._forms:
+                    self._beginnings.setdefault(form[:_LEAST], []).append(form)
+                _, told = self._forms.get(form, (False, False))
+                self._forms[form] = (encoded, told or telling)
+        for form in _tight_forms(secret) if telling else ():
+            self._tight.setdefault(form[:_PART], []).append(form)
+
+
+def _scanned(text: str, known: Mapping[str, Sequence[str]], length: int) -> Iterator[tuple[int, str]]:
+    """Find forms, listed by their first characters, in a text: where each begins, and which it is."""
+    if len(known) < _FEW:  # looking for each is quicker than looking at each place
+        places = ((at, first) for first in known for at in _places(text, first))
+    else:
+        places = ((at, text[at : at + length]) for at in range(len(text) - length + 1))
+    for at, first in places:
+        for form in known.get(first, ()):
+            if text.startswith(form, at):
+                yield at, form
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def guard_repeats(outputs: Mapping[str, Any], *beside: Any) -> Mapping[str, Any]:
+    """Make secret what repeats, in whatever form, a secret that stands beside it or among it."""
+    texts = secret_texts(outputs, *beside)
+    if not texts or all(isinstance(value, Secret) for value in outputs.values()):
+        return outputs
+    known = Redactor(texts)
+    return {
+        name: Secret(reveal(value)) if not isinstance(value, Secret) and known.shows(value) else value
+        for name, value in outputs.items()
+    }
 
 
 @lru_cache(maxsize=512)
@@ -180,13 +267,6 @@ def _squeeze(text: str) -> tuple[str, list[int]]:
     return "".join(kept), places
 
 
-def _occurrences(text: str, form: str) -> Iterator[tuple[int, int]]:
-    at = text.find(form)
-    while at >= 0:
-        yield at, at + len(form)
-        at = text.find(form, at + len(form))
-
-
 def _widened(text: str, span: tuple[int, int]) -> tuple[int, int]:
     """Take in what a secret shares with its neighbours in base64."""
     start, end = span
@@ -195,12 +275,6 @@ def _widened(text: str, span: tuple[int, int]) -> tuple[int, int]:
     while end < len(text) and end - span[1] < _EDGE and text[end] in _BASE64:
         end += 1
     return start, end
-
-
-def shows(value: Any, secrets: Iterable[str]) -> bool:
-    """Tell whether a secret of some length shows anywhere in a value, in whatever form."""
-    long = [secret for secret in secrets if len(secret) >= _PART]
-    return bool(long) and any(redact_text(text, long) != text for text in _texts(value))
 
 
 def _masked(text: str, spans: list[tuple[int, int]]) -> str:
@@ -216,7 +290,7 @@ def _masked(text: str, spans: list[tuple[int, int]]) -> str:
 # ------------------------------------------------------------------------------------------------------------- errors
 
 
-def redacted(error: BaseException, secrets: list[str]) -> Exception:
+def redacted(error: BaseException, secrets: Redactor) -> Exception:
     """Copy an error without its chain, frames and secrets.
 
     The copy has the same type where that can be rebuilt, and a note saying
@@ -225,11 +299,9 @@ def redacted(error: BaseException, secrets: list[str]) -> Exception:
     if isinstance(error, PartialFailure):
         error = error.cause if isinstance(error.cause, Exception) else RuntimeError(str(error.cause))
     copy: Exception
-    message = redact_text(str(error), secrets)
+    message = secrets.text(str(error))
     if isinstance(error, IaclibError) and type(error).__reduce__ is IaclibError.__reduce__:
-        facts = {
-            key: redact_text(fact, secrets) if isinstance(fact, str) else fact for key, fact in error.facts.items()
-        }
+        facts = {key: secrets.text(fact) if isinstance(fact, str) else fact for key, fact in error.facts.items()}
         facts = {key: fact for key, fact in facts.items() if isinstance(fact, str | int | float | bool | None)}
         copy = type(error)(message, **facts)
     else:
@@ -242,11 +314,11 @@ def redacted(error: BaseException, secrets: list[str]) -> Exception:
     return copy
 
 
-def _foreign(error: BaseException, message: str, secrets: list[str]) -> Exception:
+def _foreign(error: BaseException, message: str, secrets: Redactor) -> Exception:
     cls = type(error)
     if cls.__module__ == "builtins" and issubclass(cls, Exception) and not issubclass(cls, BaseExceptionGroup):
         args = tuple(
-            redact_text(arg, secrets) if isinstance(arg, str) else arg
+            secrets.text(arg) if isinstance(arg, str) else arg
             for arg in error.args
             if isinstance(arg, str | int | float | None)
         )
