@@ -263,6 +263,22 @@ class Sqlite:
             for table in ("journal", "rows", "base", "runs"):
                 db.execute(f"DELETE FROM {table} WHERE stack=?", found)  # noqa: S608 - our own names
 
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials for good: neither the file nor its -wal has any byte of them; see ``Oblivious``."""
+        with self._lock:
+            with self._file.writing() as db:
+                found = db.execute(
+                    "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
+                    (*lease.ref, lease.fence),
+                ).fetchone()
+                if found is None:
+                    raise leasing.lost(lease)
+                self._fold(db, lease.ref)
+                for table in ("journal", "base"):
+                    db.execute(f"DELETE FROM {table} WHERE stack=?", found)  # noqa: S608 - our own names
+                db.execute("INSERT INTO base SELECT * FROM rows WHERE stack=?", found)
+            self._file.scrub()
+
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries as one journal row; see ``Backend.append``."""
         if not lineage:

@@ -15,6 +15,7 @@ from iaclib.errors import TargetError
 from iaclib.execute.run import Step
 from iaclib.model.addresses import check_name, is_within, near
 from iaclib.plan.targets import Selection
+from iaclib.state.backend import Oblivious
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,7 +106,9 @@ class Stewarding:
         Also what changes over to another keyring (``keyring=[new, old]``) or to
         another choice of ``encrypt``. One atomic write: an interrupted rotation
         changed nothing, run it again. No object is touched, and interrupted
-        operations stay to be decided.
+        operations stay to be decided. What state was earlier was sealed with the
+        key of before: on ``sqlite:`` and ``memory:`` it is dropped for good,
+        elsewhere it stays until it is pruned, and opens with that key only.
 
         Args:
             ref: The stack, or ``"project/stack"``.
@@ -122,7 +125,10 @@ class Stewarding:
                 raise TargetError(msg, ref=str(where))
             if (keyed := op.vault.rotate(state.lineage)) is not None:
                 op.ledger.commit([keyed, *rewritten(state.freeze())])
-            return op.end()
+            run = op.end()
+            if isinstance(self._settings.backend, Oblivious):
+                self._settings.backend.forget_past(op.ledger.lease)
+            return run
 
     def _mark(self, ref: Ref, address: str, name: str, change: Callable[[Record], Record]) -> Run:
         with self._operation(stack_ref(ref), name) as op:

@@ -43,6 +43,10 @@ class Vault:
         self._drawn: Keyed | None = None  # the key, wrapped, but not yet written
         self._of_plan: tuple[Sealer, Mapping[str, Any]] | None = None
 
+    def follow(self, other: Vault) -> None:
+        """Seal as another stack's state has it, which comes here; where nothing was asked for, that must not loosen."""
+        self._whole = self._whole or (self._encrypt is None and other._whole)
+
     def open(self, snapshot: Snapshot) -> Snapshot:
         """Give a snapshot with its secrets opened.
 
@@ -52,7 +56,7 @@ class Vault:
         if snapshot.key is None:
             return snapshot
         if self._encrypt is None:
-            self._whole = is_whole(snapshot)
+            self._whole = self._whole or is_whole(snapshot)
         self._sealer = self._unwrapped(snapshot.key, snapshot.lineage)
         opened: Snapshot = open_snapshot(snapshot, self._sealer)
         return opened
