@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -279,3 +280,37 @@ def test_a_saved_plan_of_sealed_state_is_carried_out(tmp_path):
     with engine_on(state) as engine:
         engine.apply(Plan.load(tmp_path / "next.plan"))
         assert not engine.plan(Shop("prod", second=True))
+
+
+# ------------------------------------------------------------------------------------------------------------ bad input
+
+
+@pytest.mark.parametrize("encrypt", [None, "all"])
+@pytest.mark.parametrize("damage", ["swapped", "flipped", "torn"])
+def test_altered_sealed_values_are_refused(encrypt, damage):
+    """What was sealed for another resource, or isn't as it was written, opens nowhere; nothing is called."""
+    ring, kind = Ephemeral(), "veiled" if encrypt else "sealed"
+    engine = engine_on(Memory(), keyring=ring, encrypt=encrypt)
+    with iac.Stack("prod", project="shop") as stack:
+        for name in ("one", "two"):
+            Thing(name, password=f"hunter2-{name}")
+    engine.apply(stack)
+    told = json.loads(engine.export_state(REF))
+    del told["sha256"]
+    one, two = (told["state"]["records"][name]["inputs"] for name in ("one", "two"))
+    if not encrypt:
+        one, two = one["password"], two["password"]
+    (name,) = one
+    assert kind in name
+    if damage == "swapped":
+        one[name], two[name] = two[name], one[name]
+    elif damage == "flipped":
+        one[name] = one[name][:20] + ("A" if one[name][20] != "A" else "B") + one[name][21:]
+    else:
+        one[name] = one[name][: len(one[name]) // 2]
+    Now.cloud.take()
+    other = engine_on(Memory(), keyring=ring)
+    with pytest.raises(SealError, match=r"one: a sealed value can't be opened"):
+        other.import_state(REF, json.dumps(told))
+    assert not other.stacks()
+    assert not Now.cloud.take()
