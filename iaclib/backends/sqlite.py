@@ -268,9 +268,7 @@ class Sqlite:
                 if found is None:
                     raise leasing.lost(lease)
                 self._fold(db, lease.ref)
-                for table in ("journal", "base"):
-                    db.execute(f"DELETE FROM {table} WHERE stack=?", found)  # noqa: S608 - our own names
-                db.execute("INSERT INTO base SELECT * FROM rows WHERE stack=?", found)
+                self._prune(db, lease.ref, keep=0)
             self._file.scrub()
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
@@ -384,11 +382,12 @@ class Sqlite:
         sqlite_journal.fold(db, "rows", stack, (folded, serial), self._where(ref))
         db.execute("UPDATE stacks SET folded=? WHERE id=?", (serial, stack))
 
-    def _prune(self, db: sqlite3.Connection, ref: StackRef) -> None:
+    def _prune(self, db: sqlite3.Connection, ref: StackRef, keep: int | None = None) -> None:
         """Fold what is too old of the journal into the base."""
         stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - self._keep
-        if upto - based <= self._keep // 10:
+        keep = self._keep if keep is None else keep
+        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - keep
+        if upto - based <= keep // 10:
             return
         sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))
         db.execute("DELETE FROM journal WHERE stack=? AND serial<=?", (stack, upto))
