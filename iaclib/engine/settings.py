@@ -37,4 +37,5 @@ class Settings:
     events: Delivery
     grace: float
     policies: tuple[Policy, ...] = ()
+    encrypt: str | None = None
     unreturned: list[Lease] = attrs.field(factory=list)
