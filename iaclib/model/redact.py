@@ -198,10 +198,15 @@ def guard_repeats(outputs: Mapping[str, Any], *beside: Any) -> Mapping[str, Any]
     if not texts or all(isinstance(value, Secret) for value in outputs.values()):
         return outputs
     known = Redactor(texts)
-    return {
-        name: Secret(reveal(value)) if not isinstance(value, Secret) and known.shows(value) else value
-        for name, value in outputs.items()
-    }
+    return {name: _guarded(value, known) for name, value in outputs.items()}
+
+
+def _guarded(value: Any, known: Redactor) -> Any:
+    if isinstance(value, dict) and not any(map(known.shows, value)):
+        return {name: _guarded(item, known) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_guarded(item, known) for item in value]
+    return Secret(reveal(value)) if not isinstance(value, Secret) and known.shows(value) else value
 
 
 @lru_cache(maxsize=512)
