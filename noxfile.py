@@ -34,7 +34,7 @@ def _pytest(session: nox.Session, *args: str) -> None:
 @nox.session(default=False)
 def run(session: nox.Session) -> None:
     """Install the package, as a user would, and the tests' tools (other sessions ask for it)."""
-    session.install(".[aws]", *nox.project.dependency_groups(PROJECT, "test"))
+    session.install(".[aws,azure,gcp]", *nox.project.dependency_groups(PROJECT, "test"))
 
 
 @nox.session(default=False)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from iaclib.backends.azblob import AzureBlob
+    from iaclib.backends.gcs import Gcs
     from iaclib.backends.memory import Memory
+    from iaclib.backends.postgres import Postgres
+    from iaclib.backends.s3 import S3
     from iaclib.backends.sqlite import Sqlite
 
-__all__ = ["Memory", "Sqlite"]
+__all__ = ["S3", "AzureBlob", "Gcs", "Memory", "Postgres", "Sqlite"]
 
-_HOMES = {"Memory": "iaclib.backends.memory", "Sqlite": "iaclib.backends.sqlite"}
+_HOMES = {
+    "AzureBlob": "iaclib.backends.azblob",
+    "Gcs": "iaclib.backends.gcs",
+    "Memory": "iaclib.backends.memory",
+    "Postgres": "iaclib.backends.postgres",
+    "S3": "iaclib.backends.s3",
+    "Sqlite": "iaclib.backends.sqlite",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -40,6 +42,8 @@ class _Stack:
     held: Held = attrs.field(factory=Held)
     rows: dict[tuple[str, str], bytes] = attrs.field(factory=dict)
     journal: list[bytes] = attrs.field(factory=list)
+    base: dict[tuple[str, str], bytes] = attrs.field(factory=dict)
+    past: deque[bytes] = attrs.field(factory=deque)  # the journal since the base, folded or not
     runs: dict[str, bytes] = attrs.field(factory=dict)
 
 
@@ -48,10 +52,12 @@ class Memory:
 
     Args:
         clock: Gives seconds since the epoch.
+        keep: How many serials can be looked back at.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time, keep: int = 10_000) -> None:
         self._clock = clock
+        self._keep = keep
         self._lock = threading.RLock()
         self._stacks: dict[StackRef, _Stack] = {}
         self._keyring = Ephemeral()
@@ -98,6 +104,21 @@ class Memory:
             if stack is not None and stack.held.fence == lease.fence:
                 stack.held = Held(lease.fence)
 
+    def evict(self, ref: StackRef) -> Holder | None:
+        """Take the lease from whoever holds it; see ``Steward.evict``."""
+        with self._lock:
+            stack = self._stacks.get(ref)
+            if stack is None or stack.held.holder is None:
+                return None
+            evicted = stack.held.holder
+            stack.held = Held(stack.held.fence + 1)
+            return evicted
+
+    def remove(self, lease: Lease) -> None:
+        """Drop a stack's state and history; see ``Steward.remove``."""
+        with self._lock:
+            self._stacks[lease.ref] = _Stack(held=self._mine(lease).held)
+
     def load(self, ref: StackRef) -> Snapshot:
         """Read the state; an empty snapshot for a stack that was never written."""
         with self._lock:
@@ -108,9 +129,30 @@ class Memory:
             providers = codec.Providers()
             entries = [entry for data in stack.journal for entry in codec.load_entries(data, where, providers)]
             if entries:
-                self._fold(stack, entries, where)
+                self._fold(stack.rows, entries, where)
+                stack.journal.clear()
             base = rows.unfold(((*key, data) for key, data in stack.rows.items()), stack.lineage, stack.serial, where)
             return rows.replay(base, (), stack.serial)
+
+    def load_at(self, ref: StackRef, serial: int) -> Snapshot:
+        """Read the state at an earlier serial; see ``Steward.load_at``."""
+        with self._lock:
+            stack = self._stacks.get(ref) or _Stack()
+            based = stack.serial - len(stack.past)
+            if not max(1, based) <= serial <= stack.serial:
+                raise leasing.not_retained(ref, serial, max(1, based), stack.serial)
+            where, providers = str(ref), codec.Providers()
+            base = rows.unfold(((*key, data) for key, data in stack.base.items()), stack.lineage, based, where)
+            wanted = islice(stack.past, serial - based)
+            return rows.replay(base, [codec.load_entries(data, where, providers) for data in wanted], serial)
+
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials; see ``Oblivious``."""
+        with self._lock:
+            stack = self._mine(lease)
+            self.load(lease.ref)  # folds what is left of the journal
+            stack.past.clear()
+            stack.base = dict(stack.rows)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries; see ``Backend.append``."""
@@ -125,6 +167,10 @@ class Memory:
             stack.lineage = lineage
             stack.serial += 1
             stack.journal.append(data)
+            stack.past.append(data)
+            if len(stack.past) > self._keep:
+                oldest = codec.load_entries(stack.past.popleft(), str(lease.ref), codec.Providers())
+                self._fold(stack.base, oldest, str(lease.ref))
             stack.runs.update({entry.run.id: codec.dump_run(entry.run) for entry in entries if isinstance(entry, Ran)})
             return stack.serial
 
@@ -141,13 +187,12 @@ class Memory:
         return stack
 
     @staticmethod
-    def _fold(stack: _Stack, entries: Sequence[Entry], where: str) -> None:
+    def _fold(into: dict[tuple[str, str], bytes], entries: Sequence[Entry], where: str) -> None:
         def read(kind: str, names: Collection[str]) -> Mapping[str, bytes]:
-            return {name: data for name in names if (data := stack.rows.get((kind, name))) is not None}
+            return {name: data for name in names if (data := into.get((kind, name))) is not None}
 
         for key, data in rows.fold(entries, read, where).items():
             if data is None:
-                stack.rows.pop(key, None)
+                into.pop(key, None)
             else:
-                stack.rows[key] = data
-        stack.journal.clear()
+                into[key] = data

@@ -7,7 +7,9 @@ Knows how appends, rows and leases are kept in tables; what they hold is
 An append is one journal row, whatever the size of the stack. Journal rows are
 folded into one row a record when the lease is given back, or when many have
 piled up; a kill in between loses nothing, since reading replays what is not
-folded yet. Folded journal rows stay, as history.
+folded yet. Folded journal rows stay, as history, until there are many: the
+oldest are then folded into a base of their own, from which earlier serials are
+read.
 """
 
 from __future__ import annotations
@@ -18,25 +20,26 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
-from zlib import crc32
+from typing import TYPE_CHECKING, Final
 
 import attrs
-import orjson
 
-from iaclib.backends import leasing
+from iaclib.backends import leasing, sqlite_journal
+from iaclib.backends.kept_rows import checked
+from iaclib.backends.kept_rows import entries as read_entries
 from iaclib.backends.leasing import Held
 from iaclib.backends.sqlite_file import SqliteFile
-from iaclib.errors import ConfigError, StateError
+from iaclib.errors import ConfigError, StateConflictError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
-from iaclib.state import codec, packing, rows
+from iaclib.state import codec, rows
+from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
 from iaclib.state.keyfile import KeyFile
 from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import timedelta
 
     from iaclib.state.backend import Holder, Lease
@@ -44,11 +47,9 @@ if TYPE_CHECKING:
     from iaclib.state.record import RunSummary
     from iaclib.state.seal import Keyring
 
-_K = TypeVar("_K")
 
 _SCHEME: Final = "sqlite:///"
 _FOLD_AFTER: Final = 1000  # journal rows; bounds what a load has to replay
-_NAMES_AT_ONCE: Final = 500  # parameters of one statement; old SQLites take 999
 
 #: Rows carry a checksum: SQLite does not notice a flipped bit in the bytes that it keeps.
 _TABLES: Final = (
@@ -67,6 +68,12 @@ _TABLES: Final = (
         number INTEGER PRIMARY KEY, stack INTEGER NOT NULL, id TEXT NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL,
         UNIQUE (stack, id))""",
 )
+_BASE: Final = """CREATE TABLE base (
+        stack INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL,
+        PRIMARY KEY (stack, kind, name)) WITHOUT ROWID"""
+
+#: What turns a file of a format into one of the next.
+_UPGRADES: Final = {1: (_BASE,)}
 
 
 class Sqlite:
@@ -81,6 +88,7 @@ class Sqlite:
         clock: Gives seconds since the epoch.
         fold_after: How many journal rows may pile up before they are folded.
         busy_timeout: Seconds to wait for another process's write.
+        keep: How many serials can be looked back at; at most a tenth more are.
     """
 
     def __init__(
@@ -90,12 +98,15 @@ class Sqlite:
         clock: Callable[[], float] = time.time,
         fold_after: int = _FOLD_AFTER,
         busy_timeout: float = 30.0,
+        keep: int = 10_000,
     ) -> None:
         self.path = Path(path).absolute()
         self._clock = clock
         self._fold_after = fold_after
+        self._keep = max(1, keep)
         self._lock = threading.RLock()
-        self._file = SqliteFile(self.path, _TABLES, busy_timeout=busy_timeout)
+        self._file = SqliteFile(self.path, (*_TABLES, _BASE), _UPGRADES, busy_timeout=busy_timeout)
+        self._unsure: tuple[StackRef, int, int, bytes] | None = None  # an append whose answer was lost
 
     def __repr__(self) -> str:
         return f"Sqlite({str(self.path)!r})"
@@ -119,6 +130,11 @@ class Sqlite:
         """Give the keyring to use if the user gave none: a key file beside the database."""
         return KeyFile(f"{self.path}.key")
 
+    @property
+    def spill_folder(self) -> Path:
+        """Where what can't be written here is kept until it can."""
+        return self.path.parent / "spill"
+
     def close(self) -> None:
         """Close the file; using the backend again opens it again."""
         with self._lock:
@@ -133,7 +149,7 @@ class Sqlite:
             lease = leasing.take(ref, self._held(db, ref), holder, ttl, self._clock())
             db.execute(
                 "UPDATE stacks SET fence=?, holder=?, expires=? WHERE project=? AND name=?",
-                (lease.fence, orjson.dumps(leasing.holder_to(holder)).decode(), lease.expires, *ref),
+                (lease.fence, leasing.write_holder(holder), lease.expires, *ref),
             )
             return lease
 
@@ -162,16 +178,25 @@ class Sqlite:
             # would hide how a run ended.
             with contextlib.suppress(StateError), self._writing() as db:
                 self._fold(db, lease.ref)
+                self._prune(db, lease.ref)
+
+    def evict(self, ref: StackRef) -> Holder | None:
+        """Take the lease from whoever holds it; see ``Steward.evict``."""
+        with self._reading() as there:
+            if there is None or self._held(there, ref).holder is None:
+                return None
+        with self._writing() as db:
+            held = self._held(db, ref)
+            if held.holder is not None:
+                db.execute("UPDATE stacks SET fence=fence+1, holder=NULL, expires=0 WHERE project=? AND name=?", ref)
+            return held.holder
 
     def _held(self, db: sqlite3.Connection, ref: StackRef) -> Held:
         row = db.execute("SELECT fence, holder, expires FROM stacks WHERE project=? AND name=?", ref).fetchone()
         if row is None:
             return Held()
         fence, holder, expires = row
-        try:
-            return Held(fence, None if holder is None else leasing.holder_from(orjson.loads(holder)), expires)
-        except (TypeError, ValueError):
-            raise packing.corrupt(self._where(ref), "the lease's holder does not read") from None
+        return Held(fence, leasing.read_holder(holder, self._where(ref)), expires)
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -194,17 +219,77 @@ class Sqlite:
             if head is None or not head[1]:
                 return Snapshot()
             stack, lineage, serial, folded = head
-            folded_rows = db.execute("SELECT kind, name, data, crc FROM rows WHERE stack=?", (stack,)).fetchall()
-            journal = self._journal(db, stack, folded)
+            folded_rows = sqlite_journal.kept(db, "rows", stack)
+            journal = sqlite_journal.read(db, stack, folded)
         where = self._where(ref)
-        base = rows.unfold(_checked(folded_rows, where), lineage, folded, where)
-        return rows.replay(base, [self._entries(journal, folded, serial, where)], serial)
+        base = rows.unfold(checked(folded_rows, where), lineage, folded, where)
+        return rows.replay(base, [read_entries(journal, folded, serial, where)], serial)
+
+    def load_at(self, ref: StackRef, serial: int) -> Snapshot:
+        """Read the state at an earlier serial; see ``Steward.load_at``."""
+        where = self._where(ref)
+        with self._reading() as db:
+            head = None
+            if db is not None:
+                head = db.execute(
+                    "SELECT id, lineage, serial FROM stacks WHERE project=? AND name=? AND lineage<>''", ref
+                ).fetchone()
+            if db is None or head is None:
+                raise leasing.not_retained(ref, serial, 1, 0)
+            stack, lineage, last = head
+            based = sqlite_journal.based(db, stack, where)
+            if not max(1, based) <= serial <= last:
+                raise leasing.not_retained(ref, serial, max(1, based), last)
+            base = sqlite_journal.kept(db, "base", stack) if based else []
+            journal = sqlite_journal.read(db, stack, based, serial)
+        found = rows.unfold(checked(base, where), lineage, based, where)
+        return rows.replay(found, [read_entries(journal, based, serial, where)], serial)
+
+    def remove(self, lease: Lease) -> None:
+        """Drop a stack's state and history; see ``Steward.remove``."""
+        with self._writing() as db:
+            found = db.execute(
+                "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
+                (*lease.ref, lease.fence),
+            ).fetchone()
+            if found is None:
+                raise leasing.lost(lease)
+            db.execute("UPDATE stacks SET lineage='', serial=0, folded=0 WHERE id=?", found)
+            sqlite_journal.remove(db, *found)
+
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials for good: neither the file nor its -wal has any byte of them; see ``Oblivious``."""
+        with self._lock:
+            with self._file.writing() as db:
+                found = db.execute(
+                    "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
+                    (*lease.ref, lease.fence),
+                ).fetchone()
+                if found is None:
+                    raise leasing.lost(lease)
+                self._fold(db, lease.ref)
+                self._prune(db, lease.ref, keep=0)
+            self._file.scrub()
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries as one journal row; see ``Backend.append``."""
         if not lineage:
             raise StateError(f"{lease.ref}: a write without lineage, expected one; draw it before the first write")
         data = codec.dump_entries(entries)
+        try:
+            folded = self._append(lease, entries, data, lineage, serial)
+        except StateError as error:
+            if type(error) is StateError:  # it may have been written all the same
+                self._unsure = (lease.ref, lease.fence, serial, data)
+            raise
+        self._unsure = None
+        if serial + 1 - folded >= self._fold_after:
+            with contextlib.suppress(StateError), self._writing() as db:  # as in release: the append itself is done
+                self._fold(db, lease.ref)
+        return serial + 1
+
+    def _append(self, lease: Lease, entries: Sequence[Entry], data: bytes, lineage: str, serial: int) -> int:
+        """Write a journal row; give the serial up to which rows are folded."""
         ref = lease.ref
         with self._writing() as db:
             changed = db.execute(
@@ -212,22 +297,30 @@ class Sqlite:
                 "AND serial=? AND (lineage=? OR lineage='')",
                 (serial + 1, lineage, *ref, lease.fence, serial, lineage),
             ).rowcount
+            head = db.execute("SELECT id, folded FROM stacks WHERE project=? AND name=?", ref).fetchone()
+            if head is None:
+                raise leasing.lost(lease)
+            stack, folded = head
             if changed != 1:
-                raise self._refusal(db, lease, lineage, serial)
-            stack, folded = db.execute("SELECT id, folded FROM stacks WHERE project=? AND name=?", ref).fetchone()
-            db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial + 1, data, crc32(data)))
+                refusal = self._refusal(db, lease, lineage, serial)
+                if type(refusal) is StateConflictError and self._is_there(db, stack, lease, serial, data):
+                    return int(folded)
+                raise refusal
+            sqlite_journal.add(db, stack, lineage, serial + 1, data)
             for entry in entries:
                 if isinstance(entry, Ran):
-                    run = codec.dump_run(entry.run)
-                    db.execute(
-                        "INSERT INTO runs (stack, id, data, crc) VALUES (?, ?, ?, ?) "
-                        "ON CONFLICT (stack, id) DO UPDATE SET data=excluded.data, crc=excluded.crc",
-                        (stack, entry.run.id, run, crc32(run)),
-                    )
-        if serial + 1 - folded >= self._fold_after:
-            with contextlib.suppress(StateError), self._writing() as db:  # as in release: the append itself is done
-                self._fold(db, ref)
-        return serial + 1
+                    sqlite_journal.ran(db, stack, entry.run)
+            return int(folded)
+
+    def _is_there(self, db: sqlite3.Connection, stack: int, lease: Lease, serial: int, data: bytes) -> bool:
+        """Tell whether an append that failed was written, its answer being all that was lost.
+
+        Only this backend can have tried it, under this lease, and nobody else wrote since.
+        """
+        if self._unsure != (lease.ref, lease.fence, serial, data):
+            return False
+        newest = db.execute("SELECT serial, data FROM journal WHERE stack=? ORDER BY serial DESC", (stack,)).fetchone()
+        return bool(newest == (serial + 1, data))
 
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
         """List runs, oldest first."""
@@ -240,7 +333,37 @@ class Sqlite:
                 "WHERE project=? AND stacks.name=? ORDER BY number",
                 ref,
             ).fetchall()
-        return [codec.load_run(data, where) for _, _, data in _checked(found, where)]
+        return [codec.load_run(data, where) for _, _, data in checked(found, where)]
+
+    def salvage(self, ref: StackRef) -> Salvaged:
+        """Read what can be read of damaged state; see ``Mender.salvage``."""
+        with self._reading() as db:
+            return Salvaged(Snapshot()) if db is None else sqlite_journal.salvage(db, ref, self._where(ref))
+
+    def reopen(self, ref: StackRef) -> None:
+        """Make leases possible again; see ``Mender.reopen``."""
+        with self._reading() as there:
+            try:
+                if there is None or self._held(there, ref):
+                    return
+            except StateCorruptError:
+                pass  # that is what this is for
+        with self._writing() as db:
+            db.execute("UPDATE stacks SET fence=fence+1, holder=NULL, expires=0 WHERE project=? AND name=?", ref)
+
+    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
+        """Put other state in the place of what was; see ``Mender.rewrite``."""
+        with self._writing() as db:
+            changed = db.execute(
+                "UPDATE stacks SET serial=?, folded=? WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL "
+                "AND serial=? AND lineage=?",
+                (serial + 1, serial + 1, *lease.ref, lease.fence, serial, lineage),
+            ).rowcount
+            if changed != 1:
+                raise self._refusal(db, lease, lineage, serial)
+            (stack,) = db.execute("SELECT id FROM stacks WHERE project=? AND name=?", lease.ref).fetchone()
+            sqlite_journal.rewrite(db, stack, entries, (lineage, serial + 1), past)
+        return serial + 1
 
     def _refusal(self, db: sqlite3.Connection, lease: Lease, lineage: str, serial: int) -> StateError:
         held = self._held(db, lease.ref)
@@ -256,49 +379,18 @@ class Sqlite:
         stack, serial, folded = db.execute(
             "SELECT id, serial, folded FROM stacks WHERE project=? AND name=?", ref
         ).fetchone()
-        where = self._where(ref)
-        entries = self._entries(self._journal(db, stack, folded), folded, serial, where)
-
-        def read(kind: str, names: Collection[str]) -> Mapping[str, bytes]:
-            wanted = list(names)
-            found: list[tuple[str, str, bytes, int]] = []
-            for start in range(0, len(wanted), _NAMES_AT_ONCE):
-                part = wanted[start : start + _NAMES_AT_ONCE]
-                found += db.execute(
-                    "SELECT kind, name, data, crc FROM rows WHERE stack=? AND kind=? AND name IN "  # noqa: S608 - marks
-                    f"({','.join('?' * len(part))})",
-                    (stack, kind, *part),
-                )
-            return {name: data for _, name, data in _checked(found, where)}
-
-        changes = rows.fold(entries, read, where)
-        db.executemany(
-            "DELETE FROM rows WHERE stack=? AND kind=? AND name=?",
-            [(stack, *key) for key, data in changes.items() if data is None],
-        )
-        db.executemany(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?)",
-            [(stack, *key, data, crc32(data)) for key, data in changes.items() if data is not None],
-        )
+        sqlite_journal.fold(db, "rows", stack, (folded, serial), self._where(ref))
         db.execute("UPDATE stacks SET folded=? WHERE id=?", (serial, stack))
 
-    @staticmethod
-    def _journal(db: sqlite3.Connection, stack: int, folded: int) -> list[tuple[int, str, bytes, int]]:
-        return db.execute(
-            "SELECT serial, '', data, crc FROM journal WHERE stack=? AND serial>? ORDER BY serial", (stack, folded)
-        ).fetchall()
-
-    @staticmethod
-    def _entries(journal: Sequence[tuple[int, str, bytes, int]], folded: int, serial: int, where: str) -> list[Entry]:
-        """Read the journal's part that isn't folded, and see that none of it is missing."""
-        if [row[0] for row in journal] != list(range(folded + 1, serial + 1)):
-            raise packing.corrupt(where, f"its journal is not whole between serial {folded} and {serial}")
-        providers = codec.Providers()
-        return [
-            entry
-            for number, _, data in _checked(journal, where)
-            for entry in codec.load_entries(data, f"{where} serial {number}", providers)
-        ]
+    def _prune(self, db: sqlite3.Connection, ref: StackRef, keep: int | None = None) -> None:
+        """Fold what is too old of the journal into the base."""
+        stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
+        keep = self._keep if keep is None else keep
+        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - keep
+        if upto - based <= keep // 10:
+            return
+        sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))
+        db.execute("DELETE FROM journal WHERE stack=? AND serial<=?", (stack, upto))
 
     # --------------------------------------------------------------------------------------------------- transactions
 
@@ -315,11 +407,3 @@ class Sqlite:
 
     def _where(self, ref: StackRef) -> str:
         return f"{ref} in {self.path}"
-
-
-def _checked(found: Iterable[tuple[_K, str, bytes, int]], where: str) -> Iterator[tuple[_K, str, bytes]]:
-    """Check each row's bytes against its checksum."""
-    for key, name, data, checksum in found:
-        if crc32(data) != checksum:
-            raise packing.corrupt(where, f"the bytes of {key} {name}".rstrip() + " changed")
-        yield key, name, data

@@ -16,7 +16,7 @@ from iaclib.state import packing
 from iaclib.state.record import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -40,12 +40,16 @@ class SqliteFile:
     Args:
         path: The file, absolute.
         tables: The statements that make the tables of a new file.
+        upgrades: Format to the statements that make the next one of it.
         busy_timeout: Seconds to wait for another process's write.
     """
 
-    def __init__(self, path: Path, tables: Sequence[str], *, busy_timeout: float) -> None:
+    def __init__(
+        self, path: Path, tables: Sequence[str], upgrades: Mapping[int, Sequence[str]], *, busy_timeout: float
+    ) -> None:
         self.path = path
         self._tables = tables
+        self._upgrades = upgrades
         self._busy_timeout = busy_timeout
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -65,7 +69,38 @@ class SqliteFile:
             if db is None:
                 raise StateError(f"{self.path}: the file vanished while it was opened, expected it to stay; try again")
             with _transaction(db, "BEGIN IMMEDIATE"):
+                self._upgrade(db)
                 yield db
+
+    def _upgrade(self, db: sqlite3.Connection) -> None:
+        """Bring the file to today's format; refuse one that was brought to a later one while it was open."""
+        for number in range(self._check_format(db), FORMAT):
+            for statement in self._upgrades[number]:
+                db.execute(statement)
+            db.execute("UPDATE format SET number=?", (number + 1,))
+
+    def _check_format(self, db: sqlite3.Connection) -> int:
+        row = db.execute("SELECT number FROM format").fetchone()
+        packing.check_format(row[0] if row else None, str(self.path))
+        return int(row[0])
+
+    def scrub(self) -> None:
+        """Write the file anew, so that nothing is left in it of what was deleted.
+
+        Raises:
+            StateError: Another process reads the old one all the time; the next scrub does it.
+        """
+        with self._translated():
+            db = self._open(make=True)
+            if db is not None:
+                db.execute("VACUUM")
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if busy:
+                    msg = (
+                        f"{self.path}: what was deleted can't be removed for good while another process reads the file, "
+                        "expected it to end; run again"
+                    )
+                    raise StateError(msg, path=str(self.path))
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -169,8 +204,7 @@ class SqliteFile:
                 f"{self.path}: a SQLite file that iaclib did not make, expected its own; choose another path in state=",
                 path=str(self.path),
             )
-        row = db.execute("SELECT number FROM format").fetchone()
-        packing.check_format(row[0] if row else None, str(self.path))
+        self._check_format(db)
         return True
 
     @staticmethod

@@ -9,21 +9,24 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.given import open_backend, plan_options, stack_ref
+from iaclib.engine.keeping import Keeping
+from iaclib.engine.keyrings import open_keyring
 from iaclib.engine.looking import Looking
 from iaclib.engine.observer import Observer, observed_by
+from iaclib.engine.places import refuse_spilled, steward
 from iaclib.engine.planning import Planning, collected
 from iaclib.engine.records import check
 from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import UndecidedError
+from iaclib.errors import ConfigError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -44,14 +47,16 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.provider.base import Provider
+    from iaclib.state.backend import Backend
     from iaclib.state.record import RunSummary, Snapshot
+    from iaclib.state.seal import Keyring
 
 
 def _token() -> str:
     return os.urandom(16).hex()
 
 
-class Engine(Asking, Awaitable, Looking, Stewarding):
+class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
     """Plans and applies stacks, and remembers what they made.
 
     Several engines live side by side; nothing is global. Use it in a ``with``
@@ -63,7 +68,12 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         providers: Configured access to clouds; each serves the types of its name.
         parallelism: Steps that run at once, in threads; 0 runs them one by one
             in the caller's thread, where a call that hangs can't be left behind.
-        keyring: Wraps the keys that seal secrets; None takes the backend's own.
+        keyring: Wraps the keys that seal secrets: ``passphrase:env:NAME``,
+            ``file:PATH``, ``awskms:ARN``, ``gcpkms:NAME``, ``azkv:URL``, a
+            Keyring, or a list of these: the first writes, all read. None takes
+            the passphrase in ``IACLIB_PASSPHRASE``, else the backend's own.
+        encrypt: "all" seals all that programs and clouds say of resources, not
+            only secrets; None goes on as a stack's state has it.
         policies: Functions under ``@iac.policy``, or names of the entry points
             ``iaclib.policies``; asked in this order.
         on_event: Called with each Event, in order, from a thread of its own.
@@ -79,7 +89,8 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         state: str | Backend = "sqlite:///.iaclib/state.db",
         providers: Sequence[Provider] = (),
         parallelism: int = 32,
-        keyring: Any = None,
+        keyring: str | Keyring | Sequence[str | Keyring] | None = None,
+        encrypt: Literal["secrets", "all"] | None = None,
         policies: Iterable[Callable[..., Any] | str] = (),
         on_event: Callable[[Event], object] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
@@ -90,11 +101,12 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
     ) -> None:
         asked = named_policies(policies)
         self._backend = open_backend(state)
-        if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
-            keyring = default()
+        if encrypt not in (None, "secrets", "all"):
+            msg = f"encrypt={encrypt!r}: no such choice, expected 'all', 'secrets' or None; correct it"
+            raise ConfigError(msg)
         self._settings = Settings(
             self._backend,
-            keyring,
+            open_keyring(keyring, self._backend),
             Access(providers),
             _clock or SystemClock(),
             _token,
@@ -104,6 +116,7 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
             Delivery(on_event),
             _grace,
             asked,
+            encrypt,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []
@@ -164,7 +177,8 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         with collector_paused():
             desired = collected(stack, self._settings.policies)
             ref = desired.ref
-            vault = Vault(ref, self._settings.keyring)
+            refuse_spilled(self._settings, ref)
+            vault = Vault(ref, self._settings.keyring, self._settings.encrypt)
             snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
         if snapshot.intents:
@@ -331,10 +345,19 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
 
     # ------------------------------------------------------------------------------------------------------- state
 
-    def snapshot(self, ref: str | StackRef | Stack) -> Snapshot:
-        """Read a stack's state; an empty snapshot if there is none."""
+    def snapshot(self, ref: str | StackRef | Stack, *, serial: int | None = None) -> Snapshot:
+        """Read a stack's state; an empty snapshot if there is none.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+            serial: Which state: an earlier serial that is retained; None for the newest.
+
+        Raises:
+            StateError: That serial is not retained; it says which are.
+        """
         where = stack_ref(ref)
-        return Vault(where, self._settings.keyring).open(self._backend.load(where))
+        found = self._backend.load(where) if serial is None else steward(self._backend).load_at(where, serial)
+        return Vault(where, self._settings.keyring).open(found)
 
     def history(self, ref: str | StackRef | Stack) -> Sequence[RunSummary]:
         """List a stack's runs, oldest first."""
@@ -345,14 +368,16 @@ class Engine(Asking, Awaitable, Looking, Stewarding):
         return self._backend.stacks()
 
     @contextmanager
-    def _operation(self, ref: StackRef, name: str, *, signals: bool = True) -> Iterator[Operation]:
+    def _operation(
+        self, ref: StackRef, name: str, *, signals: bool = True, settings: Settings | None = None, **how: bool
+    ) -> Iterator[Operation]:
         stop = Stop()
         with self._lock:
             self._running.append(stop)
         try:
             from iaclib.engine.running import operation  # all that only changing needs
 
-            with operation(self._settings, ref, name, stop, signals=signals) as op:
+            with operation(settings or self._settings, ref, name, stop, signals=signals, **how) as op:
                 yield op
         finally:
             with self._lock:

@@ -60,8 +60,8 @@ def open_backend(state: str | Backend) -> Backend:
     make = load_named("iaclib.backends", name)
     if make is None:
         msg = (
-            f"{state!r}: no backend is named {name!r}, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
-            "correct state="
+            f"state={name[:20]!r}…: no backend is named so, expected a URL such as 'sqlite:///infra.db' or 'memory:'; "
+            "correct it"  # the rest of it may hold a password
         )
         raise StateError(msg)
     return make(state)  # type: ignore[no-any-return]

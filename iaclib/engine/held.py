@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from iaclib.errors import LeaseHeldError, LeaseLostError
+from iaclib.errors import LeaseHeldError, LeaseLostError, StateError
 from iaclib.state.backend import Holder
 
 if TYPE_CHECKING:
@@ -25,7 +25,15 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(
-    backend: Backend, ref: StackRef, operation: str, *, ttl: timedelta, wait: timedelta, clock: Clock, stop: Stop
+    backend: Backend,
+    ref: StackRef,
+    operation: str,
+    *,
+    ttl: timedelta,
+    wait: timedelta,
+    clock: Clock,
+    stop: Stop,
+    unreturned: list[Lease],
 ) -> Iterator[Lease]:
     """Hold a stack's lease while the block runs.
 
@@ -37,21 +45,35 @@ def held(
         wait: How long to wait for somebody else; 0 fails at once.
         clock: Tells the time.
         stop: Told when the lease is lost; ends the waiting.
+        unreturned: Leases that could not be given back; tried again before one is taken.
 
     Raises:
         LeaseHeldError: Somebody else holds it.
     """
+    while unreturned:
+        backend.release(unreturned[-1])
+        unreturned.pop()
     lease = _acquire(backend, ref, Holder.here(operation, clock.now()), ttl, wait, clock, stop)
     ended = threading.Event()
     keeper = threading.Thread(target=_keep, args=(backend, lease, ended, clock, stop), name="iaclib-lease", daemon=True)
     keeper.start()
+    failed: BaseException | None = None
     try:
         yield lease
+    except BaseException as error:
+        failed = error
+        raise
     finally:
         ended.set()
         keeper.join(timeout=5)
         if stop.lost is None:
-            backend.release(lease)
+            try:
+                backend.release(lease)
+            except (OSError, StateError) as error:
+                if failed is None:
+                    raise
+                unreturned.append(lease)
+                failed.add_note(f"its lease could not be given back either ({error}); the next operation here does so")
 
 
 def _acquire(

@@ -18,7 +18,7 @@ from iaclib.execute.job import Job, Outcome
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.run import Step
-from iaclib.model.redact import redacted, secret_texts
+from iaclib.model.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,6 +70,7 @@ def read_records(
     groups = {_together(group): group for group in many.values()}
     for batch, outcome in outcomes(calls, list(groups)):
         for record, job in groups[batch]:
+            job.secrets = batch.secrets  # it is not started by itself
             live = outcome.many.get(record.id)
             answered = outcome.error is None and outcome.fatal is None
             if live is None and answered and now < job.begun + job.settle:
@@ -101,7 +102,7 @@ class _Found:
             raise outcome.fatal
         error: OperationError | None = None
         if outcome.error is not None:
-            cause = redacted(outcome.error, secret_texts(record.inputs, record.outputs))
+            cause = redacted(outcome.error, job.secrets)
             error = OperationError(f"{record.address}: read failed: {cause}", urn=job.urn, action="read", cause=cause)
             self.errors.append(error)
         elif outcome.live is None:

@@ -6,14 +6,18 @@ what to do in between.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from collections import Counter
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from iaclib.declare.registry import type_facts
+from iaclib.engine import relocation
 from iaclib.engine.held import held
+from iaclib.engine.places import refuse_spilled
 from iaclib.engine.records import check
+from iaclib.engine.revision import revision
 from iaclib.engine.vault import Vault
 from iaclib.errors import (
     ApplyCancelled,
@@ -39,7 +43,11 @@ from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import has_secret, has_unknown
+from iaclib.plan.changes import Action
+from iaclib.plan.facts import view
 from iaclib.plan.policy import refuse_violations
+from iaclib.plan.recorded import recorded_options
+from iaclib.state import spill
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
 from iaclib.state.record import RunSummary
@@ -49,6 +57,7 @@ if TYPE_CHECKING:
 
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
+    from iaclib.plan.node import Node
     from iaclib.plan.plan import Plan
     from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
@@ -68,7 +77,8 @@ class Operation:
         self.vault = vault
         self.began = settings.clock.monotonic()
         lineage = snapshot.lineage or settings.token()
-        run = RunSummary(settings.token(), name, str(Holder.here(name, 0.0).user), settings.clock.now())
+        who = Holder.here(name, 0.0).user
+        run = RunSummary(settings.token(), name, who, settings.clock.now(), git=revision())
         self.ledger = Ledger(
             settings.backend,
             lease,
@@ -78,12 +88,14 @@ class Operation:
             stop,
             settings.clock,
             run,
+            spill.folders(settings.backend),
         )
         self.limits = Limits(settings.parallelism, settings.clock)
         self.steps: list[Step] = []
         self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
         self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        self.calls.guard([*snapshot.records.values(), *snapshot.superseded])
         self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions
@@ -107,6 +119,9 @@ class Operation:
         Raises:
             UndecidedError: Some can't be decided.
         """
+        for intent in list(self.ledger.state.intents.values()):
+            if intent.action == relocation.ACTION:
+                self._relocate(intent)
         if not self.ledger.state.intents:
             return
         recovery = self._recovery()
@@ -116,6 +131,22 @@ class Operation:
             self.steps.extend(recovery.steps)
         if self.stop.asked:
             self.end(Result([], [], unfinished=True), "deciding what interrupted operations came to")
+
+    def _relocate(self, intent: Intent) -> None:
+        """End what an interrupted rename or transfer left, holding the other stack too.
+
+        Raises:
+            StateError: The stack has another name now.
+        """
+        target = relocation.target_of(intent)
+        with operation(self.settings, target, "recover", self.stop, signals=False) as other:
+            whole = relocation.conclude(self.ledger, other.ledger, intent)
+        if whole and self.name != "recover":
+            msg = (
+                f"{self.ref}: an interrupted rename to {target} is done now, expected no stack of the old name; "
+                f"work with {target}"
+            )
+            raise StateError(msg, ref=str(self.ref))
 
     def resolve(self, intents: Sequence[Intent], *, done: bool, adopt: str | None) -> None:
         """Decide intents by what somebody says who looked (rule 23).
@@ -151,8 +182,7 @@ class Operation:
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        if _secretive(plan):
-            self.vault.check()
+        self.vault.check(self.ledger.state.lineage, secretive=_secretive(plan))
         graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
@@ -244,18 +274,20 @@ class Operation:
         cancelled = self._cancelled(result)
         status = "cancelled" if cancelled else "failed" if result.errors or result.fatal is not None else "ok"
         if self.stop.level < 2 or self.ledger.wrote:  # noqa: PLR2004 - abort
-            counts: dict[str, int] = {}
-            for step in self.steps:
-                if step.error is None and not step.skipped and step.action != "read":
-                    counts[step.action] = counts.get(step.action, 0) + 1
-            self.ledger.finish(status, counts, more)
+            self.ledger.finish(status, counts(self.steps), more)
         self.ended = self.run(ok=status == "ok", errors=result.errors, resolver=resolver)
         return self.ended
 
     def refused(self) -> None:
         """Write that it ended, if a recovery or a refresh had written before it was refused."""
         if self.ledger.run.ended is None and self.stop.lost is None:
-            self.ledger.finish("failed", {})
+            self.ledger.finish("failed", counts(self.steps))
+
+    def unwritten(self) -> None:
+        """Keep that it failed with what could not be written."""
+        if self.ledger.failure is not None and self.ledger.run.ended is None:
+            with suppress(StateError):  # the failure, once more
+                self.ledger.finish("failed", counts(self.steps))
 
     def run(self, *, ok: bool, errors: Sequence[Exception] = (), resolver: PlanResolver | None = None) -> Run:
         """Give the run as it stands."""
@@ -265,17 +297,49 @@ class Operation:
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 
+def counts(steps: Sequence[Step]) -> dict[str, int]:
+    """Count what was done, by action."""
+    done = (step.action for step in steps if step.error is None and not step.skipped and step.action != "read")
+    return dict(Counter(done))
+
+
 def _secretive(plan: Plan) -> bool:
     """Tell whether carrying out a plan will want to keep secrets."""
     return (
-        any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
+        any(_keeps_secret(node) for node in plan._nodes.values())
         or any(map(has_secret, plan._desired.outputs.values()))
         or any(has_secret(found.values) for found in plan.looked_up.values())
     )
 
 
+def _keeps_secret(node: Node) -> bool:
+    """Tell whether a resource has secrets, or is going to have some by its type or options."""
+    declared = node.declared
+    if declared is None:
+        return False
+    if declared.has_secret or (node.provider is not None and any(map(has_secret, node.provider.config.values()))):
+        return True
+    if node.action is Action.SAME:
+        return False
+    seen = view(declared.facts)
+    return bool(
+        declared.options.secret_outputs
+        or seen.secrets.difference(seen.secret)
+        or has_secret(recorded_options(declared))
+    )
+
+
 @contextmanager
-def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signals: bool = True) -> Iterator[Operation]:
+def operation(
+    settings: Settings,
+    ref: StackRef,
+    name: str,
+    stop: Stop,
+    *,
+    signals: bool = True,
+    replays: bool = False,
+    unsound: bool = False,
+) -> Iterator[Operation]:
     """Hold a stack, read its state, and give it back whatever happens.
 
     Args:
@@ -284,6 +348,8 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signa
         name: What people call the operation.
         stop: Asked between steps.
         signals: Whether SIGINT and SIGTERM ask it to stop.
+        replays: Whether it is what brings a spill back into state.
+        unsound: Whether state that doesn't hold together is no hindrance, since it is to be mended.
     """
     op: Operation | None = None
     error: BaseException | None = None
@@ -298,16 +364,23 @@ def operation(settings: Settings, ref: StackRef, name: str, stop: Stop, *, signa
                 wait=settings.lease_wait,
                 clock=settings.clock,
                 stop=stop,
+                unreturned=settings.unreturned,
             ) as lease,
         ):
-            vault = Vault(ref, settings.keyring)
+            if not replays:
+                refuse_spilled(settings, ref)
+            vault = Vault(ref, settings.keyring, settings.encrypt)
             snapshot = vault.open(settings.backend.load(ref))
-            check(ref, snapshot)
+            if not unsound:
+                check(ref, snapshot)
             op = Operation(settings, ref, name, stop, lease, vault, snapshot)
             try:
                 yield op
             except (DeclarationError, PlanError, UndecidedError):
                 op.refused()
+                raise
+            except StateError:
+                op.unwritten()
                 raise
             finally:
                 op.calls.close()

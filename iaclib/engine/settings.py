@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from iaclib.execute.delivery import Delivery
     from iaclib.execute.handlers import Access
     from iaclib.plan.policy import Policy
-    from iaclib.state.backend import Backend
+    from iaclib.state.backend import Backend, Lease
 
 
 @attrs.define
@@ -22,7 +22,8 @@ class Settings:
     """What an engine's runs have in common.
 
     ``grace`` is how many seconds a call may go on beyond its deadline before
-    it is left behind.
+    it is left behind. ``unreturned`` are leases that could not be given back
+    when they were done with.
     """
 
     backend: Backend
@@ -36,3 +37,5 @@ class Settings:
     events: Delivery
     grace: float
     policies: tuple[Policy, ...] = ()
+    encrypt: str | None = None
+    unreturned: list[Lease] = attrs.field(factory=list)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.errors import IaclibError, OperationError
+from iaclib.errors import IaclibError, OperationError, StateError
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.events import Kind as EventKind
 from iaclib.execute.job import Abandoned, Job, Outcome
@@ -20,7 +20,7 @@ from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.task import Kind, StepGraph, Task
 from iaclib.execute.work import Work
-from iaclib.model.redact import redact_text, redacted
+from iaclib.model.redact import redacted
 
 if TYPE_CHECKING:
     from iaclib.execute.dispatch import Calls
@@ -89,7 +89,7 @@ class Executor:
 
         Raises:
             LeaseLostError: The lease went while running; nothing was called after.
-            StateError: State can't be written.
+            StateError: State can't be written; what ran has ended, and nothing was called after.
         """
         self.reporter.tell("planned", total=sum(1 for task in self.graph.tasks if _action(task)))
         while True:
@@ -111,6 +111,8 @@ class Executor:
                     event.set()
         if self.stop.lost is not None:
             raise self.stop.lost
+        if self.ledger.failure is not None:
+            raise self.ledger.failure
         self._skip_rest()
         self._tell_news()
         left = any(task.kind is not Kind.GATE and task not in self._finished for task in self.graph.tasks)
@@ -120,7 +122,8 @@ class Executor:
 
     @property
     def _stopping(self) -> bool:
-        return self._halted or self.stop.asked or (bool(self.errors) and not self.continue_on_error)
+        unwritten = self.ledger.failure is not None
+        return unwritten or self._halted or self.stop.asked or (bool(self.errors) and not self.continue_on_error)
 
     def _start_ready(self) -> None:
         while self._ready and not self._stopping and self.calls.running + len(self._jobs) < self.calls.size:
@@ -130,9 +133,15 @@ class Executor:
         """Make outcomes and intents durable, then make the calls."""
         if self._entries:
             entries, self._entries = self._entries, []
-            self.ledger.commit(entries)
+            try:
+                self.ledger.commit(entries)
+            except StateError:
+                if self.ledger.failure is None:
+                    raise
         self._tell_news()
         jobs, self._jobs = self._jobs, []
+        if self.ledger.failure is not None:  # their intents are nowhere: not called
+            jobs = []
         for begun, job in jobs:
             if self.stop.lost is not None:
                 raise self.stop.lost
@@ -198,7 +207,7 @@ class Executor:
     def _told(self, job: Job, action: str, error: Exception) -> Exception:
         if isinstance(error, OperationError):
             return error
-        secrets = job.secret_texts()
+        secrets = job.secrets
         cause = redacted(error, secrets)
         text = str(cause)
         if text.startswith(f"{job.address}: "):
@@ -207,7 +216,7 @@ class Executor:
             f"{job.address}: {action} failed: {text or type(cause).__name__}", urn=job.urn, action=action, cause=cause
         )
         for note in getattr(error, "__notes__", ()):
-            told.add_note(redact_text(note, secrets))
+            told.add_note(secrets.text(note))
         return told
 
     def _fail(self, task: Task, error: Exception, *, step: Step | None = None, halt: bool = False) -> None:

@@ -7,11 +7,12 @@ provider in a record is made again from its configuration at most once.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import CredentialsError, UnknownProviderError
-from iaclib.model.values import reveal
+from iaclib.model.values import Secret, reveal
 from iaclib.provider.registry import own_handler, provider_class
 from iaclib.state.record import ProviderRecord
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from iaclib.provider.handler import Handler
     from iaclib.state.record import Record
 
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://.*@", re.IGNORECASE)
+
 
 def prefix(type_name: str) -> str:
     """Give the provider's name in a type: ``aws`` of ``aws:ec2:VPC``."""
@@ -29,7 +32,16 @@ def prefix(type_name: str) -> str:
 
 
 def _key(record: ProviderRecord) -> tuple[str, str, str, str]:
-    return (record.name, record.account, record.region, json.dumps(dict(record.config), sort_keys=True, default=str))
+    config = json.dumps(reveal(dict(record.config)), sort_keys=True, default=str)
+    return (record.name, record.account, record.region, config)
+
+
+def _guarded(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a secret of each URL with a password in it."""
+    return {
+        name: Secret(value) if isinstance(value, str) and _CREDENTIALS.match(value) else value
+        for name, value in config.items()
+    }
 
 
 class Access:
@@ -52,7 +64,7 @@ class Access:
             found = self._bound.get(id(provider))
             if found is None:
                 account, region = provider.identity()
-                record = ProviderRecord(provider.name, account, region, dict(provider.config()))
+                record = ProviderRecord(provider.name, account, region, _guarded(provider.config()))
                 found = self._bound[id(provider)] = (provider, record)
                 self._made.setdefault(_key(record), provider)
             return found[1]
@@ -96,7 +108,7 @@ class Access:
                 ):
                     self._made[_key(record)] = provider
                     return provider
-            made = provider_class(record.name).from_config(record.config)
+            made = provider_class(record.name).from_config(reveal(dict(record.config)))
             self._check_reached(record, made)
             self._made[_key(record)] = made
             return made

@@ -1,21 +1,26 @@
 """The one writer of a stack's state during a run.
 
 Owns the working snapshot and the lease's right to write it: seals, appends
-durably, and only then lets the change count. Knows nothing of steps.
+durably, and only then lets the change count. What can't be appended, although
+calls were made, is kept in a file beside (``state.spill``). Knows nothing of
+steps.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
 
 from iaclib.errors import LeaseLostError, StateError
 from iaclib.plan.recorded import beside, without
-from iaclib.state.journal import Ended, Entry, Ran, Working
+from iaclib.state import spill
+from iaclib.state.journal import Began, Ended, Entry, Noted, Ran, Working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.stopping import Stop
@@ -36,6 +41,7 @@ class Ledger:
         seal: Seals the secrets in an entry; may give a ``Keyed`` entry to write before it.
         stop: Where a lost lease is reported.
         run: What the history will say; written with the first change.
+        folders: Where entries go that the backend doesn't take, in this order of preference.
     """
 
     def __init__(  # noqa: PLR0917 - what one writer is made of
@@ -48,6 +54,7 @@ class Ledger:
         stop: Stop,
         clock: Clock,
         run: RunSummary,
+        folders: Sequence[Path] = (),
     ) -> None:
         self.backend = backend
         self.lease = lease
@@ -55,6 +62,10 @@ class Ledger:
         self.state.lineage = lineage
         self.run = run
         self.wrote = False
+        self.failure: StateError | None = None  # why nothing is written to the backend any more
+        self._unwritten: list[Sequence[Entry]] = []  # sealed, one for each commit since
+        self._spill: Path | None = None
+        self._folders = folders
         self._seal = seal
         self._stop = stop
         self._clock = clock
@@ -70,14 +81,40 @@ class Ledger:
 
         Raises:
             LeaseLostError: The lease is gone; nothing was written.
-            StateError: State can't be written; nothing was.
+            StateError: State can't be written. No call may be made any more;
+                what those that run come to is to be given here all the same,
+                and is kept in a file.
         """
         if self._stop.lost is not None:
             raise self._stop.lost
         if not self.wrote:
             entries = [Ran(attrs.evolve(self.run, serial=self.state.serial + 1)), *entries]
         sealed = self._seal(entries)
-        self.state.serial = self._append(sealed)
+        if self.failure is None:
+            try:
+                self._written(self._append(sealed), entries, sealed)
+                return
+            except StateError as error:
+                if type(error) is not StateError:
+                    raise
+                self.failure = error
+        self.failure = self._keep(sealed, self.failure)
+        self._written(self.state.serial, entries, sealed)
+        raise self.failure
+
+    def replay(self, entries: Sequence[Entry], run: RunSummary) -> None:
+        """Make entries durable that an earlier run sealed and could not write.
+
+        Args:
+            entries: What it kept.
+            run: This replay, under a name that is the same for each of the same entries.
+        """
+        self.run = run
+        entries = [Ran(attrs.evolve(run, serial=self.state.serial + 1)), *entries]
+        self._written(self._append(entries), entries, ())
+
+    def _written(self, serial: int, entries: Sequence[Entry], sealed: Sequence[Entry]) -> None:
+        self.state.serial = serial
         self.wrote = True
         self._pending.clear()
         self._leaving.clear()
@@ -97,10 +134,42 @@ class Ledger:
             except (OSError, StateError) as error:
                 if type(error) is not StateError and not isinstance(error, OSError):
                     raise  # corrupt, conflicting, unsealed: another try changes nothing
+                if not tries_left and isinstance(error, OSError):
+                    text = error.strerror or type(error).__name__
+                    msg = f"{self.lease.ref}: state can't be written ({text}), expected to be; look at its place"
+                    raise StateError(msg, ref=str(self.lease.ref)) from None
                 if not tries_left:
                     raise
                 self._clock.sleep(0.2 * (_TRIES - tries_left))
         raise AssertionError
+
+    def _keep(self, sealed: Sequence[Entry], cause: StateError) -> StateError:
+        """Keep what the backend doesn't take in a file, and give the error that says so.
+
+        Intents are left out: they must be durable before their call, which is
+        not made then. Without anything that a call came to there is no file:
+        what was to be written can be found out again.
+        """
+        self._unwritten.append([entry for entry in sealed if not isinstance(entry, Began)])
+        if not any(map(_tells, chain.from_iterable(self._unwritten))):
+            return cause
+        ref, state = self.lease.ref, self.state
+        self._spill = spill.write(
+            self._folders, ref, state.lineage, state.serial, self.run.id, self._unwritten, self._spill
+        )
+        first = cause.facts.get("cause", str(cause))
+        names = sorted({e.put.address for e in chain.from_iterable(self._unwritten) if isinstance(e, Ended) and e.put})
+        if self._spill is None:
+            told = (
+                f"what became of {', '.join(names) or 'its calls'} is not recorded, as no file could be written either"
+            )
+            then = f"once state can be written, call engine.recover({str(ref)!r}), which finds it out"
+        else:
+            told = f"what its calls came to is kept in {self._spill}"
+            then = f"once state can be written, call engine.replay({str(self._spill)!r})"
+        path = str(self._spill) if self._spill is not None else None
+        msg = f"{first}\n{ref}: {told}, expected to record it; {then}"
+        return StateError(msg, ref=str(ref), cause=first, spill=path)
 
     def finish(self, status: str, counts: dict[str, int], more: Sequence[Entry] = ()) -> None:
         """Write how the run ended, if it wrote anything at all."""
@@ -236,6 +305,11 @@ class Ledger:
 def awaiting(record: Record) -> Record:
     """Give what stays of a record between delete and create of a replacement (rule 18)."""
     return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)
+
+
+def _tells(entry: Entry) -> bool:
+    """Tell whether an entry holds what only its run knows: what a call came to."""
+    return isinstance(entry, Noted) or (isinstance(entry, Ended) and bool(entry.step))
 
 
 def _is_same(old: Record, new: Record) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from random import Random
 from typing import TYPE_CHECKING, Final
 
 from iaclib.errors import (
@@ -34,13 +34,14 @@ REFUSALS: Final = (
     ThrottledError,
 )
 _CAP = 60.0
+_JITTER = Random()  # noqa: S311 - spreads retries, guards nothing; a program's own random numbers stay as they are
 
 
 def quickly(start: float = 0.5, cap: float = 20.0) -> Iterator[float]:
     """Give growing waits with jitter, for what passes soon."""
     wait = start
     while True:
-        yield wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
+        yield wait * _JITTER.uniform(0.8, 1.2)
         wait = min(cap, wait * 2)
 
 

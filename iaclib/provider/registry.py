@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 BUILTIN: dict[str, dict[str, str]] = {
     "iaclib.backends": {
         "memory": "iaclib.backends.memory:Memory.from_url",
+        "postgres": "iaclib.backends.postgres:Postgres.from_url",
+        "postgresql": "iaclib.backends.postgres:Postgres.from_url",
         "sqlite": "iaclib.backends.sqlite:Sqlite.from_url",
+        "s3": "iaclib.backends.s3:S3.from_url",
+        "gs": "iaclib.backends.gcs:Gcs.from_url",
+        "azblob": "iaclib.backends.azblob:AzureBlob.from_url",
     },
     "iaclib.providers": {"aws": "iaclib.aws.provider:Provider", "local": "iaclib.local.provider:Provider"},
-    "iaclib.keyrings": {},
+    "iaclib.keyrings": {
+        "awskms": "iaclib.aws.keyring:AwsKms.from_text",
+        "azkv": "iaclib.azure.keyring:AzureKeyVault.from_text",
+        "file": "iaclib.state.keyfile:KeyFile.from_text",
+        "gcpkms": "iaclib.gcp.keyring:GcpKms.from_text",
+        "passphrase": "iaclib.state.passphrase:Passphrase.from_text",
+    },
 }
 
 _CLASS = type  # `type` is what a resource is of, below

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: The format that this version writes. Older ones are upgraded, newer refused.
-FORMAT: Final = 1
+#: 1: the first one. 2: runs name the program's revision; SQLite files keep an older base beside the journal.
+FORMAT: Final = 2
 
 
 @attrs.frozen(slots=False)
@@ -153,7 +154,8 @@ class RunSummary:
 
     Times are seconds since the epoch; ``status`` is "running", "ok",
     "failed" or "cancelled"; "running" of a run whose holder is gone means
-    that it was killed. ``counts`` are completed steps by action.
+    that it was killed. ``counts`` are completed steps by action, ``git`` is
+    the revision of the program's repository, "" where it isn't known.
     """
 
     id: str
@@ -164,3 +166,4 @@ class RunSummary:
     status: str = "running"
     counts: Mapping[str, int] = attrs.field(factory=dict)
     serial: int = 0
+    git: str = ""

@@ -20,7 +20,8 @@ from iaclib.errors import LeaseHeldError, StateCorruptError, StateError, StateVe
 from iaclib.model.values import Secret
 from iaclib.state.journal import Began, Exported, Keyed, Noted
 from iaclib.state.record import Intent, Snapshot
-from iaclib.state.seal import Sealer, new_data_key, open_snapshot, seal_entry
+from iaclib.state.seal import Sealer, new_data_key
+from iaclib.state.veil import open_snapshot, seal_entry
 from state_samples import LINEAGE, REF, TTL, Clock, holder, put, write
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes of files are POSIX's")
@@ -94,6 +95,13 @@ def test_missing_folder_is_named(tmp_path):
     with pytest.raises(StateError, match=f"{re.escape(str(tmp_path / 'no'))}.*make it"):
         backend.acquire(REF, holder(), TTL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_path_below_a_file_is_named(tmp_path):
+    """A path that leads through a file is an error that says that it can't be made."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateError, match="can't be made"):
+        Sqlite(tmp_path / "file" / "s.db").acquire(REF, holder(), TTL)
 
 
 @posix
@@ -412,3 +420,37 @@ def test_locked_file_is_said_to_be_locked(path):
     assert list(backend.load(REF).records) == ["a"]  # readers don't wait
     other.close()
     backend.close()
+
+
+def rows_of(path, statement, *values):
+    """Run a statement on the file, as somebody would by hand."""
+    db = sqlite3.connect(path)
+    with db:
+        found = db.execute(statement, values).fetchall()
+    db.close()
+    return found
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE journal SET (data, crc)=(SELECT data, crc FROM journal WHERE serial=1) WHERE serial=2",
+        "UPDATE stacks SET lineage='fedcba9876543210'",
+        "UPDATE journal SET data=substr(data, 1, length(data) - 4)",
+        "UPDATE journal SET data=x'5b322c5b5d5d'",
+        "DELETE FROM journal WHERE serial=2",
+        "UPDATE stacks SET serial=serial+1",
+    ],
+    ids=["replayed", "foreign lineage", "torn", "other entries", "missing", "lost end"],
+)
+def test_journal_that_is_not_this_states_is_refused_and_left_alone(path, backend, statement):
+    """Entries of another serial or state, cut ones, and gaps are found before they count; the error says what to do."""
+    lease = backend.acquire(REF, holder(process_start="1"), TTL)
+    for serial, name in enumerate("abc"):
+        backend.append(lease, put(name), lineage=LINEAGE, serial=serial)
+    backend.close()
+    rows_of(path, statement)
+    before = rows_of(path, "SELECT * FROM journal"), rows_of(path, "SELECT * FROM stacks")
+    with pytest.raises(StateCorruptError, match=r"shop/prod.*repair.*backup"):
+        backend.load(REF)
+    assert (rows_of(path, "SELECT * FROM journal"), rows_of(path, "SELECT * FROM stacks")) == before
