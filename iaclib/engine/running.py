@@ -370,7 +370,7 @@ def operation(
             if not replays:
                 refuse_spilled(settings, ref)
             vault = Vault(ref, settings.keyring, settings.encrypt)
-            snapshot = vault.open(settings.backend.load(ref))
+            snapshot = vault.open(settings.backend.load(ref), unsound=unsound)
             if not unsound:
                 check(ref, snapshot)
             op = Operation(settings, ref, name, stop, lease, vault, snapshot)
