@@ -226,6 +226,16 @@ class Objects:
             self._leases.rewrite_head(lease, hand, {"base": Base("", end.slot, 0, 0)})
             object_folding.blank(self._store, lease.ref)
 
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials; a bucket that keeps versions of what is deleted still has them."""
+        hand = self._leases.hand(lease)
+        with hand.writing:
+            end = self._end(lease, hand)
+            base, needed = object_folding.fold_alone(self._store, self._reader, lease.ref)
+            hand.end, hand.tried = End(end.slot, end.serial, end.lineage), None
+            self._leases.rewrite_head(lease, hand, {"base": base})
+            object_folding.blank(self._store, lease.ref, needed)
+
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries; see ``Backend.append``."""
         ref = lease.ref

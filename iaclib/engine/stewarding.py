@@ -107,8 +107,7 @@ class Stewarding:
         another choice of ``encrypt``. One atomic write: an interrupted rotation
         changed nothing, run it again. No object is touched, and interrupted
         operations stay to be decided. What state was earlier was sealed with the
-        key of before: on ``sqlite:`` and ``memory:`` it is dropped for good,
-        elsewhere it stays until it is pruned, and opens with that key only.
+        key of before, and is dropped.
 
         Args:
             ref: The stack, or ``"project/stack"``.

@@ -190,10 +190,10 @@ class Steward(Backend, Protocol):
 
 @runtime_checkable
 class Oblivious(Backend, Protocol):
-    """A backend that can forget for good what a stack's state was earlier."""
+    """A backend that can forget for good what a stack's state was earlier; iaclib's own all can."""
 
     def forget_past(self, lease: Lease) -> None:
-        """Drop what is kept of earlier serials; nothing of it can be read any more, by whatever means.
+        """Drop what is kept of earlier serials, so that nothing of it is left in what the backend keeps.
 
         Raises:
             LeaseLostError: The fence is stale.

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from iaclib.errors import LeaseLostError
-from iaclib.state.backend import Mender
+from iaclib.state.backend import Mender, Oblivious
 from iaclib.state.journal import Began, Ended, Exported, Noted, Stored, reduce
 from iaclib.state.record import Intent, KeptToken, Record, Snapshot
 from iaclib.testing.contracts.base import Contract
@@ -121,6 +121,11 @@ def _machine(contract: Contract, folder: Path) -> Any:
             if contract.shared:
                 contract.close(self.backend)
                 self.backend = contract.make(folder, self.clock)
+
+        @precondition(lambda self: self.lease is not None and isinstance(self.backend, Oblivious))
+        @rule()
+        def forget_what_was(self) -> None:
+            self.backend.forget_past(self.lease)
 
         @precondition(lambda self: isinstance(self.backend, Mender))
         @rule()
