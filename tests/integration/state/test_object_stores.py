@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from iaclib.backends import S3, AzureBlob, Gcs
+from iaclib.backends import object_layout as layout
+from iaclib.backends.object_probe import probe
 from iaclib.backends.object_store import Changed
 from iaclib.engine.engine import Engine
 from iaclib.errors import ConfigError, StateError
@@ -96,6 +98,13 @@ def test_missing_bucket_is_told(request, kind):
             call()
         assert not caught.value.retryable
     store.close()
+
+
+def test_probe_passes(store):
+    """The service does what conditional writes are for; that is marked, and nothing else is left of finding out."""
+    probe(store)
+    assert [one.name for one in store.list("")] == [layout.MARKER]
+    probe(store)
 
 
 def test_an_engine_keeps_its_state_there(request, kind):
