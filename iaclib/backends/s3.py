@@ -175,30 +175,33 @@ class S3Objects:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                try:
-                    from botocore.config import Config
-                    from botocore.session import Session
-                except ImportError:
-                    raise ConfigError(
-                        f"{self.place}: the AWS SDK is not installed, expected boto3; install iaclib[aws]"
-                    ) from None
+                from botocore.config import Config
+                from botocore.session import Session
+
                 # Retries are `Patient`'s: only it can tell a write that was done from one that lost.
                 settings = Config(
                     retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30, max_pool_connections=32
                 )
                 session = Session()
                 session.register_component("data_loader", _loader())
-                self._made = session.create_client(
-                    "s3", region_name=self._region, endpoint_url=self._endpoint, config=settings
-                )
+                try:
+                    self._made = session.create_client(
+                        "s3", region_name=self._region, endpoint_url=self._endpoint, config=settings
+                    )
+                except ValueError:
+                    raise ConfigError(
+                        f"{self.place}: its endpoint_url is no address, expected one such as https://host; correct state="
+                    ) from None
                 self._made.meta.events.register("before-call.s3.HeadBucket", _no_second_way)
             return self._made
 
     def _call(self, tried: str, name: str, call: Callable[[Any], Any]) -> Any:
-        from botocore import exceptions as aws
-        from botocore.parsers import ResponseParserError
-
         where = self._where(name)
+        try:
+            from botocore import exceptions as aws
+            from botocore.parsers import ResponseParserError
+        except ImportError:
+            raise ConfigError(f"{where}: the AWS SDK is not installed, expected boto3; install iaclib[aws]") from None
         try:
             return call(self._client())
         except aws.ClientError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from gate import said
@@ -210,3 +212,20 @@ def test_azure_connection_string_must_read(monkeypatch):
     with pytest.raises(ConfigError, match="AZURE_STORAGE_CONNECTION_STRING does not read") as caught:
         AzureBlob.from_url("azblob://a/c").stacks()
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "module"),
+    [("s3://b/p", "botocore"), ("gs://b/p", "google.auth.credentials"), ("azblob://a/c", "azure.storage.blob")],
+)
+def test_missing_sdk_is_told(url, module, monkeypatch):
+    """Without the service's SDK the error names what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=r"SDK is not installed, expected [a-z0-9-]+; install iaclib\["):
+        KINDS[url.partition(":")[0]].from_url(url).stacks()
+
+
+def test_wrong_endpoint_is_told():
+    """An address that is none is an error about the URL."""
+    with pytest.raises(ConfigError, match=r"endpoint_url is no address"):
+        S3.from_url("s3://bucket/p?region=us-east-1&endpoint_url=nowhere").stacks()
