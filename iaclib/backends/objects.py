@@ -173,14 +173,8 @@ class Objects:
     # ---------------------------------------------------------------------------------------------------------- state
 
     def stacks(self) -> Sequence[StackRef]:
-        """List the stacks that have state."""
-        found = []
-        for ref, head in self._reader.heads():
-            if head.lineage:
-                found.append(ref)
-            elif (read := self._reader.end(ref)) is not None and read[1].lineage:
-                found.append(ref)  # written by a run that has not given its lease back
-        return sorted(found)
+        """List the stacks that have state, those included of which that can't be read: loading them tells why."""
+        return self._reader.stacks()
 
     def load(self, ref: StackRef) -> Snapshot:
         """Read the state; an empty snapshot for a stack that was never written."""

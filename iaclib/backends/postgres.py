@@ -316,9 +316,7 @@ class Postgres:
     def salvage(self, ref: StackRef) -> Salvaged:
         """Read what can be read of damaged state; see ``Mender.salvage``."""
         nothing = Salvaged(Snapshot())
-        return self._server.read(
-            lambda server: postgres_journal.salvage(server, ref, self._where(ref)) or nothing, nothing
-        )
+        return self._server.read(lambda server: postgres_journal.salvage(server, ref, self._where(ref)), nothing)
 
     def reopen(self, ref: StackRef) -> None:
         """Make leases possible again; see ``Mender.reopen``."""

@@ -49,6 +49,11 @@ def load_named(group: str, name: str) -> Any | None:
 
         found = [entry for entry in entry_points(group=group) if entry.name == name]
         return found[0].load() if found else None
+    return load(target)
+
+
+def load(target: str) -> Any:
+    """Import what ``module:attribute`` names."""
     module, _, attribute = target.partition(":")
     loaded: Any = importlib.import_module(module)
     for part in attribute.split("."):

@@ -113,7 +113,10 @@ class Backend(Protocol):
     """
 
     def stacks(self) -> Sequence[StackRef]:
-        """List the stacks that have state."""
+        """List the stacks that have state.
+
+        One that is damaged, or that a newer iaclib wrote, is listed too where the others can be: loading it tells.
+        """
         ...
 
     def acquire(self, ref: StackRef, holder: Holder, ttl: timedelta) -> Lease:
