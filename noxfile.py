@@ -117,6 +117,21 @@ def docs(session: nox.Session) -> None:
     _use(session, "check", "sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
+SERVICE_SPEC = "@aws-cdk/aws-service-spec@0.1.216"
+
+
+@nox.session(default=False)
+def schemas(session: nox.Session) -> None:
+    """Regenerate the packs of types; with `-- npm` also what is taken from npm (node is needed for that alone)."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "schemas"))
+    database: list[str] = []
+    if session.posargs == ["npm"]:
+        folder = Path(session.create_tmp())
+        session.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder), SERVICE_SPEC, external=True)
+        database = [str(folder / "node_modules/@aws-cdk/aws-service-spec/db.json.gz")]
+    session.run("python", "-m", "iaclib.schema.build", *database)
+
+
 @nox.session(venv_backend="none", requires=["check"], default=False)
 def news(session: nox.Session) -> None:
     """Show what the changelog will say about the coming release."""

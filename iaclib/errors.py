@@ -38,6 +38,7 @@
     │   ├── QuotaError
     │   ├── InvalidRequestError
     │   └── OperationTimeoutError
+    ├── PackError                  the facts of a cloud's types can't be read
     └── GitOpsError
         ├── SourceError
         ├── VerificationError
@@ -295,6 +296,10 @@ class InvalidRequestError(ProviderError):
 
 class OperationTimeoutError(ProviderError):
     """The operation did not end in time."""
+
+
+class PackError(IaclibError):
+    """A pack, which holds the facts of a cloud's types, can't be read."""
 
 
 class GitOpsError(IaclibError):

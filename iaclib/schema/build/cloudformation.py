@@ -1,0 +1,252 @@
+"""From CloudFormation's registry schemas, as cfn-lint (MIT-0) ships them, to entries of a pack.
+
+An entry has the vendor's names:
+
+    p, d       properties and definitions, as nodes (see ``nodes``), q: required
+    id         paths of the primary identifier, ids: of the others
+    ro co cc wo dep  paths: read-only, create-only, perhaps create-only, write-only, deprecated
+    tx         path -> how the cloud changes a value, in the vendor's words
+    tg         tags: p their property, s whether they are mapping or list, c taken on create, u changed in place
+    h          handler -> p: permissions, t: minutes, a: what "list" needs
+    st rs arn  whether it holds data, the replacement strategy, how its ARN looks
+    gl         whether it belongs to no region
+    rg         where it isn't offered in the first region: one where it is
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from iaclib.schema.build.nodes import Node, node_of
+
+FIRST = "us-east-1"  # has most types, and the newest schemas
+_PATHS = {
+    "ro": "readOnlyProperties",
+    "co": "createOnlyProperties",
+    "cc": "conditionalCreateOnlyProperties",
+    "wo": "writeOnlyProperties",
+    "dep": "deprecatedProperties",
+}
+
+
+class Source(NamedTuple):
+    """The schemas that are installed."""
+
+    version: str
+    schemas: dict[str, dict[str, Any]]  # by type
+    regions: dict[str, str]  # type -> region, for those that the first region lacks
+
+
+def installed() -> Source:
+    """Read cfn-lint's schemas."""
+    import importlib.metadata
+
+    import cfnlint
+
+    folder = Path(cfnlint.__file__).parent / "data" / "schemas"
+    hashes: dict[str, str] = {}
+    regions: dict[str, str] = {}
+    places = sorted(path.stem for path in (folder / "providers").glob("*-*-*.json"))
+    for place in (FIRST, *(place for place in places if place != FIRST)):
+        for type, digest in json.loads((folder / "providers" / f"{place}.json").read_text(encoding="utf-8")).items():
+            if type not in hashes:
+                hashes[type] = digest
+                if place != FIRST:
+                    regions[type] = place
+    read = {
+        type: json.loads((folder / "resources" / f"{digest}.json").read_text(encoding="utf-8"))
+        for type, digest in sorted(hashes.items())
+        if type.startswith("AWS::")
+    }
+    return Source(importlib.metadata.version("cfn-lint"), read, regions)
+
+
+def entry_of(schema: Mapping[str, Any], extra: Mapping[str, Any], override: Mapping[str, Any], region: str = "") -> dict[str, Any]:
+    """Turn one type's schema into an entry.
+
+    Args:
+        schema: The registry's.
+        extra: What ``service_spec`` adds.
+        override: What ``overrides.toml`` says of the type.
+        region: Where it is offered, if not in the first region.
+    """
+    found: dict[str, Any] = {key: paths(schema, schema.get(name, ())) for key, name in _PATHS.items()}
+    for key, more in (("co", "replaces"), ("cc", "maybe"), ("co", "replaces_paths")):
+        found[key] = sorted({*found[key], *paths(schema, extra.get(more, ()))})
+    for key in ("co", "cc", "wo", "ro"):
+        found[key] = sorted({*found[key], *override.get(f"add_{key}", ())} - set(override.get(f"drop_{key}", ())))
+    found["cc"] = [path for path in found["cc"] if path not in found["co"]]
+    read_only = set(found["ro"])
+    found["q"] = [name for name in schema.get("required", ()) if name in schema["properties"] and name not in read_only]
+    found["id"] = paths(schema, schema.get("primaryIdentifier", ()))
+    found["ids"] = [paths(schema, one) for one in schema.get("additionalIdentifiers", ()) if isinstance(one, list)]
+    found["tx"] = {
+        path: text
+        for given, text in sorted(schema.get("propertyTransform", {}).items())
+        for path in paths(schema, [given])
+        if isinstance(text, str)
+    }
+    found["tg"] = _tags(schema)
+    found["h"] = {name: _handler(one) for name, one in sorted(schema.get("handlers", {}).items())}
+    found["st"] = int(bool(extra.get("stateful") or override.get("stateful")))
+    found["rs"] = {"delete_then_create": "delete"}.get(schema.get("replacementStrategy", ""))
+    found["arn"] = extra.get("arn")
+    found["gl"] = int(bool(override.get("global")))
+    found["sec"] = override.get("secret", [])
+    found["rg"] = region
+    found["p"] = {name: node_of(one, schema) for name, one in schema["properties"].items()}
+    definitions = {name: node_of(one, schema) for name, one in schema.get("definitions", {}).items()}
+    found["d"] = _flatten(definitions)
+    _drop_read_only(schema, found)
+    found["d"] = _reached(found["p"], found["d"])
+    return {key: value for key, value in found.items() if value not in (None, 0, "", [], {})}
+
+
+def paths(schema: Mapping[str, Any], given: Any) -> list[str]:
+    """Give paths as names joined by ``/``, with ``*`` for elements; those that lead nowhere are left out."""
+    return list(dict.fromkeys(walked for path in given if (walked := _walk(schema, path)) is not None))
+
+
+def _walk(schema: Mapping[str, Any], path: str) -> str | None:
+    walked = [name for name, _owner in _steps(schema, path)]
+    return "/".join(walked) if walked and walked[-1] else None
+
+
+def _steps(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Follow a path; give each name and the definition that has it ("" at the top), an empty name where it leads nowhere."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "properties":
+        parts = parts[1:]
+    at: Any = schema
+    owner = ""
+    while parts:
+        at, owner = _followed(at, owner, schema)
+        keys = _keys(at)
+        part = parts[0]
+        if part in keys:
+            yield part, owner
+            at = keys[part]
+        elif "items" in at:
+            yield "*", owner
+            at = at["items"]
+            if part not in ("*", "items"):
+                continue
+        elif part == "*" and (inner := _values(at)) is not None:
+            yield "*", owner
+            at = inner
+        elif part not in ("properties", "items", "*"):
+            yield "", owner
+            return
+        parts = parts[1:]
+
+
+def _followed(at: Any, owner: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
+    while isinstance(at, Mapping) and "$ref" in at:
+        names = at["$ref"].rpartition("#/")[2].split("/")
+        owner = names[-1] if names[0] == "definitions" else owner
+        at = schema
+        for name in names:
+            at = at.get(name, {})
+    return at if isinstance(at, Mapping) else {}, owner
+
+
+def _keys(at: Mapping[str, Any]) -> dict[str, Any]:
+    found = dict(at.get("properties", {}))
+    for option in (*at.get("oneOf", ()), *at.get("anyOf", ()), *at.get("allOf", ())):
+        found |= {name: one for name, one in option.get("properties", {}).items() if not found.get(name)}
+    return found
+
+
+def _values(at: Mapping[str, Any]) -> Any:
+    for one in (*at.get("patternProperties", {}).values(), at.get("additionalProperties")):
+        if isinstance(one, Mapping):
+            return one
+    return None
+
+
+def _drop_read_only(schema: Mapping[str, Any], found: dict[str, Any]) -> None:
+    """What is nested and read-only can't be required."""
+    for path in found["ro"]:
+        if "/" not in path:
+            continue
+        *_, (name, owner) = _steps(schema, path)
+        definition = found["d"].get(owner)
+        if isinstance(definition, dict) and name in definition.get("q", ()):
+            definition["q"] = [one for one in definition["q"] if one != name]
+
+
+def _flatten(definitions: dict[str, Node]) -> dict[str, Node]:
+    """Cut definitions that lead to themselves without an object in between."""
+    for name in definitions:
+        at: Any = definitions[name]
+        seen = {name}
+        while isinstance(at, str) and at.startswith("#"):
+            if at[1:] in seen or at[1:] not in definitions:
+                definitions[name] = "any"
+                break
+            seen.add(at[1:])
+            at = definitions[at[1:]]
+    return definitions
+
+
+def _reached(properties: Mapping[str, Node], definitions: Mapping[str, Node]) -> dict[str, Node]:
+    reached: dict[str, Node] = {}
+    left = list(_named(list(properties.values())))
+    while left:
+        name = left.pop()
+        if name not in reached and name in definitions:
+            reached[name] = definitions[name]
+            left += _named([definitions[name]])
+    return dict(sorted(reached.items()))
+
+
+def _named(nodes: list[Node]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, str):
+            if node.startswith("#"):
+                yield node[1:]
+        else:
+            yield from _named([*node.get("p", {}).values(), *node.get("o", ()), *([node["i"]] if "i" in node else [])])
+
+
+def _tags(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    said = schema.get("tagging", {})
+    if said.get("taggable", schema.get("taggable", "Tags" in schema["properties"])) is False:
+        return None
+    name = said.get("tagProperty", "/properties/Tags").removeprefix("/properties/")
+    if name not in schema["properties"]:
+        return None
+    at, _ = _followed(schema["properties"][name], "", schema)
+    style: Any = None
+    if at.get("type") == "array":
+        item, _ = _followed(at.get("items", {}), "", schema)
+        keys = set(item.get("properties", {}))
+        pair = [next((key for key in keys if key.lower() in (word, f"tag{word}")), None) for word in ("key", "value")]
+        style = pair if None not in pair and len(keys) == len(pair) else None
+    elif at.get("type") == "object" and not at.get("properties"):
+        style = "map"
+    elif isinstance(at.get("type"), list):
+        style = "map"
+    if style is None:
+        return None
+    kept = {
+        "p": name,
+        "s": style,
+        "c": int(said.get("tagOnCreate", True)),
+        "u": int(said.get("tagUpdatable", True)),
+        "a": said.get("permissions"),
+    }
+    return {key: value for key, value in kept.items() if value not in (None, [])}
+
+
+def _handler(said: Mapping[str, Any]) -> dict[str, Any]:
+    needs = said.get("handlerSchema", {})
+    kept = {
+        "p": sorted({one for one in said.get("permissions", ()) if one}),
+        "t": said.get("timeoutInMinutes"),
+        "a": sorted(needs.get("required", ())),
+    }
+    return {key: value for key, value in kept.items() if value}

@@ -1,0 +1,64 @@
+"""A pack of all sources: which types, which entries, in which bytes."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from iaclib.schema import archive
+from iaclib.schema.build import cloudformation, service_spec
+
+PACKS = Path(__file__).parent.parent / "packs"
+OVERRIDES = Path(__file__).parent / "overrides.toml"
+_DICTIONARY = 32768  # bytes of text that entries are likely to share; a compressor looks no further back
+
+
+def overrides() -> dict[str, Any]:
+    """Read the reviewed corrections."""
+    return tomllib.loads(OVERRIDES.read_text(encoding="utf-8"))
+
+
+def entries(source: cloudformation.Source, only: frozenset[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Make the entries of all types, or of some."""
+    extra, said = service_spec.extra(), overrides()
+    worldwide, stateful, special = set(said["global"]), set(said["stateful"]), said["types"]
+    found = {}
+    for type, schema in source.schemas.items():
+        override = dict(special.get(type, {}))
+        if override.get("skip") or (only is not None and type not in only):
+            continue
+        override.setdefault("global", type.split("::")[1] in worldwide)
+        override.setdefault("stateful", type in stateful)
+        found[type] = cloudformation.entry_of(schema, extra.get(type, {}), override, source.regions.get(type, ""))
+        if override.get("named") is False:
+            found[type]["nm"] = 0
+    return found
+
+
+def dictionary(found: dict[str, dict[str, Any]]) -> bytes:
+    """Gather what many entries share: handlers' and shapes' text, the commonest last, where it costs least."""
+    counted: Counter[str] = Counter()
+    for entry in found.values():
+        pieces = {archive.canonical(value).decode() for value in (*entry["p"].values(), *entry.get("d", {}).values())}
+        pieces |= {f'"{name}":' for name in entry["p"]}
+        pieces |= {f'"{one}"' for handler in entry.get("h", {}).values() for one in handler.get("p", ())}
+        pieces |= {archive.canonical(entry[key]).decode() for key in ("tg", "id", "ro") if key in entry}
+        counted.update(piece for piece in pieces if len(piece) > 6)  # noqa: PLR2004 - shorter ones gain nothing
+    ranked = sorted((piece for piece, count in counted.items() if count > 1), key=lambda piece: (-counted[piece] * len(piece), piece))
+    kept, size = [], 0
+    for piece in ranked:
+        if size + len(piece) > _DICTIONARY:
+            break
+        kept.append(piece)
+        size += len(piece)
+    return "".join(reversed(kept)).encode()[-_DICTIONARY:]
+
+
+def write(source: cloudformation.Source, path: Path = PACKS / "aws.pack") -> int:
+    """Write the pack of AWS; give how many types it has."""
+    found = entries(source)
+    about = {"cloud": "aws", "cfn-lint": source.version, "licences": ["cfn-lint: MIT-0", "@aws-cdk/aws-service-spec: Apache-2.0"]}
+    archive.write(path, found, about, dictionary(found))
+    return len(found)

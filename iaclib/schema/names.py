@@ -1,0 +1,76 @@
+"""From the cloud's names to Python's.
+
+Needs the standard library only, since stubs are made with it.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+from functools import cache
+from typing import Final
+
+#: What a resource has besides its properties; a property of such a name gets an underscore.
+RESERVED: Final = frozenset({"logical_name", "opts", "id", "urn", "get"})
+
+_BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+#: Spellings that the rule would tear apart, and how they are read.
+_WORDS: Final = (
+    ("OAuth", "Oauth"),
+    ("IPv4", "Ipv4"),
+    ("IPv6", "Ipv6"),
+    ("ARNs", "Arns"),
+    ("IDs", "Ids"),
+    ("IPs", "Ips"),
+    ("URLs", "Urls"),
+    ("URIs", "Uris"),
+    ("VPCs", "Vpcs"),
+    ("AZs", "Azs"),
+    ("CIDRs", "Cidrs"),
+    ("ACLs", "Acls"),
+    ("CRLs", "Crls"),
+    ("TTLs", "Ttls"),
+    ("DBs", "Dbs"),
+    ("SAMLs", "Samls"),
+)
+_TORN: Final = re.compile("|".join(rf"{word}(?![a-z])" for word, _ in _WORDS))
+_READ: Final = dict(_WORDS)
+
+
+@cache
+def snake(name: str) -> str:
+    """Give a property's Python name; also of nested keys.
+
+    >>> snake("KmsMasterKeyId"), snake("SubnetARNs"), snake("EnableIPv4Only"), snake("DBSubnetGroupName")
+    ('kms_master_key_id', 'subnet_arns', 'enable_ipv4_only', 'db_subnet_group_name')
+    """
+    name = _TORN.sub(lambda found: _READ[found[0]], name)
+    return _BORDER.sub("_", name).replace("-", "_").replace(".", "_").lower()
+
+
+def field_name(name: str) -> str:
+    """Give a property's name as a field, kept apart from the library's own and from Python's words.
+
+    >>> field_name("From"), field_name("Id"), field_name("Name")
+    ('from_', 'id_', 'name')
+    """
+    found = snake(name)
+    return found + "_" if found in RESERVED or keyword.iskeyword(found) else found
+
+
+def module_name(service: str) -> str:
+    """Give the module of a service.
+
+    >>> module_name("lambda"), module_name("ec2")
+    ('lambda_', 'ec2')
+    """
+    return service + "_" if keyword.iskeyword(service) else service
+
+
+def words(name: str) -> list[str]:
+    """Take a name apart, for searching.
+
+    >>> words("BucketPolicy")
+    ['bucket', 'policy']
+    """
+    return snake(name).split("_")
