@@ -7,27 +7,30 @@ first call.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from iaclib.aws import dynamodb, ec2, iam, logs, s3, sns, sqs
-    from iaclib.aws.provider import Provider
-
-__all__ = ["Provider", "dynamodb", "ec2", "iam", "logs", "s3", "sns", "sqs"]
+    from iaclib.aws.provider import Provider as Provider
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Provider":
+    if name.startswith("__"):
+        if name == "__all__":
+            return __dir__()
+    elif name == "Provider":
         from iaclib.aws.provider import Provider
 
         globals()[name] = Provider
         return Provider
-    if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
+    else:
+        from iaclib.declare.generated import service_module
+
+        return service_module(__name__, name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from iaclib.declare.generated import service_modules
+
+    return sorted({"Provider", *service_modules(__name__)})

@@ -1,30 +1,26 @@
-"""Declarations for EC2: networks, security and compute; and what can be looked up."""
+"""Declarations of EC2 types: those written by hand, and the others made on demand; and what can be looked up."""
 
-from iaclib.aws._ec2_compute import Instance, Volume
-from iaclib.aws._ec2_lookups import ImageLookup, lookup_image
-from iaclib.aws._ec2_network import (
-    VPC,
-    InternetGateway,
-    Route,
-    RouteTable,
-    Subnet,
-    SubnetRouteTableAssociation,
-    VPCGatewayAttachment,
+from iaclib.aws._ec2_compute import (
+    Instance as Instance,
+    Volume as Volume,
 )
-from iaclib.aws._ec2_security import KeyPair, SecurityGroup
+from iaclib.aws._ec2_lookups import (
+    ImageLookup as ImageLookup,
+    lookup_image as lookup_image,
+)
+from iaclib.aws._ec2_network import (
+    InternetGateway as InternetGateway,
+    Route as Route,
+    RouteTable as RouteTable,
+    Subnet as Subnet,
+    SubnetRouteTableAssociation as SubnetRouteTableAssociation,
+    VPC as VPC,
+    VPCGatewayAttachment as VPCGatewayAttachment,
+)
+from iaclib.aws._ec2_security import (
+    KeyPair as KeyPair,
+    SecurityGroup as SecurityGroup,
+)
+from iaclib.declare import generated as _generated
 
-__all__ = [
-    "VPC",
-    "ImageLookup",
-    "Instance",
-    "InternetGateway",
-    "KeyPair",
-    "Route",
-    "RouteTable",
-    "SecurityGroup",
-    "Subnet",
-    "SubnetRouteTableAssociation",
-    "VPCGatewayAttachment",
-    "Volume",
-    "lookup_image",
-]
+__getattr__, __dir__ = _generated.service(__name__)

@@ -18,6 +18,8 @@ from iaclib.aws.errors import REGION_ADVICE, translate
 from iaclib.errors import CredentialsError, InvalidPropertyError
 from iaclib.provider.base import Identity
 from iaclib.provider.base import Provider as Base
+from iaclib.schema.names import module_name
+from iaclib.schema.pack import pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,8 +135,11 @@ class Provider(Base):
 
     @classmethod
     def declared_in(cls, type: str) -> str:
-        """Name the module that declares a type of this wing."""
-        return f"iaclib.aws.{type.split(':')[1]}" if type in table.HANDLERS else ""
+        """Name the class that declares a type of this wing, as ``module:Class``."""
+        _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
+        if type in table.HANDLERS or name in pack("aws").names(service):
+            return f"iaclib.aws.{module_name(service)}:{name}"
+        return ""
 
     def service(self, type: str) -> str:
         """Name the service whose rate limit a type's calls share."""

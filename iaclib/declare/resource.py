@@ -29,7 +29,7 @@ from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields, scope
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Looked, Ref, lift
-from iaclib.model.fields import FieldSpec
+from iaclib.model.fields import MISSING, FieldSpec
 from iaclib.model.outputs import Output, has_expr, is_secret, lower
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import MASK
@@ -141,10 +141,7 @@ class Resource(Declaration, Fielded):
         if tags is not None and tags not in found:
             msg = f"{cls.__qualname__}: tags={tags!r} names no field, expected one that is declared; correct it"
             raise DeclarationError(msg)
-        cls._iac_class = ClassFacts(found, facts)
-        for name, item in found.items():
-            setattr(cls, name, _Property(name, secret=item.spec.secret))
-        registry.register(cls, facts)
+        _complete(cls, found, facts)
         if handler is not None:
             register_handler(type, handler, f"{cls.__module__}:{cls.__qualname__}")
         cls._iac_own_handler = handler is not None
@@ -204,6 +201,28 @@ class Resource(Declaration, Fielded):
     def __repr__(self) -> str:
         declared = self.__dict__.get("_iac") or self.__dict__.get("_iac_query")
         return f"<{type(self).__name__} {declared.address if declared is not None else '?'}>"
+
+
+def _complete(cls: type[Resource], found: Mapping[str, FieldFacts], facts: TypeFacts) -> None:
+    """Make a class one that declares a type."""
+    cls._iac_class = ClassFacts(found, facts)
+    for name, item in found.items():
+        setattr(cls, name, _Property(name, secret=item.spec.secret))
+    registry.register(cls, facts)
+
+
+def class_of(facts: TypeFacts, name: str, module: str, doc: str) -> type[Resource]:
+    """Make the class of a type from what is known of it; a provider has its handler.
+
+    Args:
+        facts: Of the type.
+        name: The class's.
+        module: Where programs find it.
+        doc: Its docstring.
+    """
+    made = type(Resource)(name, (Resource,), {"__module__": module, "__qualname__": name, "__doc__": doc})
+    _complete(made, {one.name: _field(one) for one in facts.properties.values()}, facts)
+    return made
 
 
 def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls in it cost more than they explain
@@ -346,6 +365,21 @@ def _unique(
                 )
                 raise DeclarationError(msg)
     return tuple(dict.fromkeys(tuples))
+
+
+def _field(facts: PropertyFacts) -> FieldFacts:
+    spec = FieldSpec(
+        default=MISSING if facts.required or facts.computed else None,
+        replaces=facts.replaces,
+        generated=facts.generated,
+        secret=facts.secret,
+        write_only=facts.write_only,
+        unordered=facts.unordered,
+        computed=facts.computed,
+        stable=facts.stable,
+        wire=facts.wire,
+    )
+    return FieldFacts(facts.name, spec, facts.shape)
 
 
 def _property(item: FieldFacts) -> PropertyFacts:

@@ -60,7 +60,7 @@ class Provider:
 
     @classmethod
     def declared_in(cls, type: str) -> str:  # noqa: ARG003 - for those that override it
-        """Name the module whose import makes a type known; "" if there is none."""
+        """Name the module, or ``module:Class``, whose import makes a type known; "" if there is none."""
         return ""
 
     def service(self, type: str) -> str:

@@ -53,10 +53,10 @@ def load_named(group: str, name: str) -> Any | None:
 
 
 def load(target: str) -> Any:
-    """Import what ``module:attribute`` names."""
+    """Import what ``module:attribute`` or ``module`` names."""
     module, _, attribute = target.partition(":")
     loaded: Any = importlib.import_module(module)
-    for part in attribute.split("."):
+    for part in attribute.split(".") if attribute else ():
         loaded = getattr(loaded, part)
     return loaded
 
@@ -71,11 +71,11 @@ def provider_class(name: str) -> type[Provider]:
 
 
 def import_declarations(type: str) -> None:
-    """Import the module in which a provider that is known or installed declares a type, if it says which."""
+    """Import what declares a type, a module or a class made on demand, if a known or installed provider says which."""
     name = type.partition(":")[0]
     found: Any = known_providers.get(name) or load_named("iaclib.providers", name)
-    if found is not None and (module := found.declared_in(type)):
-        importlib.import_module(module)
+    if found is not None and (target := found.declared_in(type)):
+        load(target)
 
 
 def register_handler(type: str, handler: Any, defined_by: str) -> None:

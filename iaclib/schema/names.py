@@ -16,23 +16,25 @@ RESERVED: Final = frozenset({"logical_name", "opts", "id", "urn", "get"})
 _BORDER: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: Spellings that the rule would tear apart, and how they are read.
 _WORDS: Final = (
-    ("OAuth", "Oauth"),
+    *((f"{word}s", f"{word.capitalize()}s") for word in (
+        "ACL", "ARN", "AZ", "CIDR", "CNAME", "CRL", "DB", "GB", "ID", "IP", "MB", "TB", "TTL", "URI", "URL", "VPC",
+    )),
+    ("DDoS", "Ddos"),
+    ("DynamoDBv2", "DynamodbV2"),
+    ("ETag", "Etag"),
+    ("FSx", "Fsx"),
+    ("GiB", "Gib"),
     ("IPv4", "Ipv4"),
     ("IPv6", "Ipv6"),
-    ("ARNs", "Arns"),
-    ("IDs", "Ids"),
-    ("IPs", "Ips"),
-    ("URLs", "Urls"),
-    ("URIs", "Uris"),
-    ("VPCs", "Vpcs"),
-    ("AZs", "Azs"),
-    ("CIDRs", "Cidrs"),
-    ("ACLs", "Acls"),
-    ("CRLs", "Crls"),
-    ("TTLs", "Ttls"),
-    ("DBs", "Dbs"),
-    ("SAMLs", "Samls"),
-)
+    ("IdC", "Idc"),
+    ("IoT", "Iot"),
+    ("KiB", "Kib"),
+    ("MiB", "Mib"),
+    ("OAuth", "Oauth"),
+    ("SaaS", "Saas"),
+    ("VCpu", "Vcpu"),
+    ("vCpu", "Vcpu"),
+)  # fmt: skip
 _TORN: Final = re.compile("|".join(rf"{word}(?![a-z])" for word, _ in _WORDS))
 _READ: Final = dict(_WORDS)
 

@@ -50,12 +50,16 @@ class Shape:
         required: The keys that an object must have.
         options: The members of a union.
         nullable: Whether None is a value.
-        length: Least and most characters of text; None is no limit.
+        length: Least and most characters of text, or elements of a list; None is no limit.
+        folded: Whether the case of an enum's values is ignored.
+        unordered: Whether the order of a list means nothing.
+        wire: The cloud's own name of each of an object's keys, where a handler needs them.
     """
 
     __slots__ = (
         "_regex",
         "enum",
+        "folded",
         "items",
         "kind",
         "length",
@@ -67,6 +71,8 @@ class Shape:
         "properties",
         "range",
         "required",
+        "unordered",
+        "wire",
     )
 
     def __init__(
@@ -82,6 +88,9 @@ class Shape:
         required: frozenset[str] = frozenset(),
         options: tuple[Shape, ...] = (),
         nullable: bool = False,
+        folded: bool = False,
+        unordered: bool = False,
+        wire: Mapping[str, str] | None = None,
     ) -> None:
         self.kind = kind
         self.enum = enum
@@ -93,13 +102,16 @@ class Shape:
         self.required = required
         self.options = options
         self.nullable = nullable
-        self._regex = None if pattern is None else re.compile(pattern)
+        self.folded = folded
+        self.unordered = unordered
+        self.wire = wire
+        self._regex: re.Pattern[str] | None = None  # compiled when first needed: a type may have hundreds
         self.plain_text = kind == "str" and self._unconstrained  # any text will do
         self.plain_int = kind == "int" and self._unconstrained
 
     @property
     def _unconstrained(self) -> bool:
-        return self.enum is None and self._regex is None and self.length is None and self.range is None
+        return self.enum is None and self.pattern is None and self.length is None and self.range is None
 
     def check(self, value: Any, path: str) -> None:
         """Check a lowered or resolved value.
@@ -145,30 +157,26 @@ class Shape:
         kinds: Any = _TYPES[self.kind]
         if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind != "bool"):
             return Fault("", f"expected {self.words()}, got {_shown(value, hide)}")
-        if self.enum is not None and value not in self.enum:
+        if self.enum is not None and value not in self.enum and not (self.folded and self._folds(value)):
             hint = (
                 near(value, [item for item in self.enum if isinstance(item, str)])
                 if isinstance(value, str) and not hide
                 else ""
             )
             return Fault("", f"expected {self.words()}, got {_shown(value, hide)}" + (f" ({hint})" if hint else ""))
-        if self._regex is not None and self._regex.search(value) is None:
+        if self.pattern is not None and not self._matches(value):
             return Fault("", f"expected text matching {self.pattern}, got {_shown(value, hide)}")
-        limits: tuple[float | None, float | None] | None = self.length if self.length is not None else self.range
-        measured: Any = len(value) if self.length is not None else value
-        if limits is not None:
-            least, most = limits
-            if (least is not None and measured < least) or (most is not None and measured > most):
-                unit = " characters" if self.length is not None else ""
-                span = (
-                    f"at least {least}"
-                    if most is None
-                    else f"at most {most}"
-                    if least is None
-                    else f"{least} to {most}"
-                )
-                return Fault("", f"expected {span}{unit}, got {_shown(value, hide)}")
-        return None
+        if self.length is not None:
+            return _span_fault(len(value), self.length, " characters", value, hide)
+        return None if self.range is None else _span_fault(value, self.range, "", value, hide)
+
+    def _matches(self, value: str) -> bool:
+        if self._regex is None:
+            self._regex = re.compile(self.pattern or "")
+        return self._regex.search(value) is not None
+
+    def _folds(self, value: Any) -> bool:
+        return isinstance(value, str) and value.casefold() in {str(item).casefold() for item in self.enum or ()}
 
     def _list_fault(self, value: Any, hide: bool) -> Fault | None:
         if not isinstance(value, list):
@@ -178,7 +186,7 @@ class Shape:
                 fault = self.items.fault(item, hide=hide)
                 if fault is not None:
                     return Fault(f"[{at}]{fault.path}", fault.problem)
-        return None
+        return None if self.length is None else _span_fault(len(value), self.length, " elements", value, hide)
 
     def _mapping_fault(self, value: Any, hide: bool) -> Fault | None:
         if not isinstance(value, dict):
@@ -222,6 +230,17 @@ class Shape:
         return Fault(
             "", f"expected {self.words()}, got text made of outputs (an f-string gives str; pass the output itself)"
         )
+
+
+def _span_fault(
+    measured: float, limits: tuple[float | None, float | None], unit: str, value: Any, hide: bool
+) -> Fault | None:
+    least, most = limits
+    if (least is None or measured >= least) and (most is None or measured <= most):
+        return None
+    span = f"at least {least}" if most is None else f"at most {most}" if least is None else f"{least} to {most}"
+    shown = str(measured) if isinstance(value, list) else _shown(value, hide)
+    return Fault("", f"expected {span}{unit}, got {shown}")
 
 
 def _shown(value: Any, hide: bool) -> str:

@@ -34,6 +34,10 @@ def entries(source: cloudformation.Source, only: frozenset[str] | None = None) -
         found[type] = cloudformation.entry_of(schema, extra.get(type, {}), override, source.regions.get(type, ""))
         if override.get("named") is False:
             found[type]["nm"] = 0
+        for key, kind in (("l", "spans"), ("x", "patterns")):
+            for name, value in override.get(kind, {}).items():
+                node = found[type]["p"][name]
+                found[type]["p"][name] = {**({"k": node} if isinstance(node, str) else node), key: value}
     return found
 
 
@@ -59,6 +63,13 @@ def dictionary(found: dict[str, dict[str, Any]]) -> bytes:
 def write(source: cloudformation.Source, path: Path = PACKS / "aws.pack") -> int:
     """Write the pack of AWS; give how many types it has."""
     found = entries(source)
-    about = {"cloud": "aws", "cfn-lint": source.version, "licences": ["cfn-lint: MIT-0", "@aws-cdk/aws-service-spec: Apache-2.0"]}
+    needed = ("create", "read", "delete")
+    lacking = {type: [one for one in needed if one not in entry.get("h", {})] for type, entry in found.items()}
+    about = {
+        "cloud": "aws",
+        "lacking": {type: handlers for type, handlers in lacking.items() if handlers},
+        "cfn-lint": source.version,
+        "licences": ["cfn-lint: MIT-0", "@aws-cdk/aws-service-spec: Apache-2.0"],
+    }
     archive.write(path, found, about, dictionary(found))
     return len(found)

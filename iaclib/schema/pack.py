@@ -1,0 +1,270 @@
+"""What a pack says of a type, as facts.
+
+Everything that follows from iaclib's own rules is decided here: Python names,
+``id``, tags as a mapping, what is stable, which names are made up. Nested
+shapes are made when something looks into them. Knows no classes.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from iaclib.schema.archive import Archive
+from iaclib.schema.facts import CloudFacts, HandlerFacts, PropertyFacts, TagFacts, TypeFacts
+from iaclib.schema.names import field_name, snake
+from iaclib.schema.shapes import Shape
+
+_FOLDER: Final = Path(__file__).parent / "packs"
+_SETTLE: Final = 120.0
+_SECRET: Final = re.compile(r"(Password|Passphrase|SecretString|AuthToken|PrivateKey|SecretAccessKey|ClientSecret)$")
+_TEXTS: Final = Shape("map", items=Shape("str"))
+_FIXED: Final = {
+    "any": Shape("any", nullable=True),
+    "bool": Shape("bool"),
+    "doc": Shape("union", options=(Shape("map"), Shape("str"))),
+    "float": Shape("float"),
+    "int": Shape("int"),
+    "map": Shape("map"),
+    "str": Shape("str"),
+}
+
+
+class Pack:
+    """The types of one cloud; threads may share it.
+
+    Args:
+        cloud: Its name, such as "aws".
+        archive: The file.
+    """
+
+    def __init__(self, cloud: str, archive: Archive) -> None:
+        self.cloud = cloud
+        self.archive = archive
+        self.lacking: Mapping[str, list[str]] = archive.about["lacking"]
+        self._services: dict[str, dict[str, str]] = {}
+        for type in archive:
+            _, service, name = type.split("::")
+            self._services.setdefault(service.lower(), {})[name] = type
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All services, in order."""
+        return tuple(sorted(self._services))
+
+    def names(self, service: str) -> tuple[str, ...]:
+        """Give the names of a service's types that can be classes."""
+        return tuple(name for name, type in self._services.get(service, {}).items() if type not in self.lacking)
+
+    def vendor_type(self, service: str, name: str) -> str | None:
+        """Give the cloud's name of a type, such as ``AWS::SQS::Queue``, or None if there is none."""
+        return self._services.get(service, {}).get(name)
+
+    def facts(self, service: str, name: str) -> TypeFacts:
+        """Give what is known of a type.
+
+        Raises:
+            KeyError: The pack has no such type.
+            PackError: The file is damaged.
+        """
+        type = self._services[service][name]
+        return _Reading(f"{self.cloud}:{service}:{name}", type, self.archive.entry(type)).facts()
+
+
+_lock = threading.Lock()
+
+
+def pack(cloud: str) -> Pack:
+    """Give the pack of a cloud; opened once.
+
+    Raises:
+        PackError: It can't be read.
+    """
+    with _lock:
+        return _open(cloud)
+
+
+@cache
+def _open(cloud: str) -> Pack:
+    return Pack(cloud, Archive(_FOLDER / f"{cloud}.pack"))
+
+
+def type_name(cloud: str, vendor: str) -> str:
+    """Give iaclib's name of a type.
+
+    >>> type_name("aws", "AWS::SQS::Queue")
+    'aws:sqs:Queue'
+    """
+    _, service, name = vendor.split("::")
+    return f"{cloud}:{service.lower()}:{name}"
+
+
+class Keys(Mapping[str, Shape]):
+    """The keys of a nested object; their shapes are made when one is asked for."""
+
+    __slots__ = ("_found", "_make", "wire")
+
+    def __init__(self, wire: dict[str, str], make: Callable[[str], Shape]) -> None:
+        self.wire = wire
+        self._make = make
+        self._found: dict[str, Shape] = {}
+
+    def __getitem__(self, key: str) -> Shape:
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._make(self.wire[key])  # made twice by two threads: either will do
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.wire)
+
+    def __len__(self) -> int:
+        return len(self.wire)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.wire
+
+
+class _Reading:
+    """One entry on its way to facts."""
+
+    def __init__(self, name: str, type: str, entry: Mapping[str, Any]) -> None:
+        self.name = name
+        self.type = type
+        self.entry = entry
+        self.definitions: Mapping[str, Any] = entry.get("d", {})
+        self.known: dict[str, Shape] = {}
+
+    def facts(self) -> TypeFacts:
+        entry = self.entry
+        cloud = self._cloud()
+        identifier = cloud.identifier
+        fixed = frozenset(cloud.read_only)
+        properties: dict[str, PropertyFacts] = {
+            "id": PropertyFacts("id", _FIXED["str"], computed=True, stable=True),
+        }
+        wires: dict[str, str] = {}
+        for wire in entry["p"]:
+            if wire == "Id" and wire in fixed and identifier == ("Id",):
+                continue  # that is `id`
+            name = field_name(wire)
+            properties[name] = self._property(name, wire, cloud, wire in fixed)
+            wires[wire] = name
+        named = [wires[wire] for wire in identifier if wire in wires and wire not in fixed]
+        return TypeFacts(
+            type=self.name,
+            properties=properties,
+            unique=(tuple(named),) if named and len(named) == len(identifier) else (),
+            stateful=bool(entry.get("st")),
+            settle=_SETTLE,
+            tags=wires.get(cloud.tags.wire) if cloud.tags is not None and cloud.tags.wire not in fixed else None,
+            is_global=bool(entry.get("gl")),
+            timeouts={
+                name: handler.seconds
+                for name, handler in cloud.handlers.items()
+                if handler.seconds is not None and name in ("create", "update", "delete")
+            },
+            cloud=cloud,
+        )
+
+    def _property(self, name: str, wire: str, cloud: CloudFacts, computed: bool) -> PropertyFacts:
+        entry, node = self.entry, self.entry["p"][wire]
+        at = self._followed(node)
+        refers = tuple(at.get("f", ())) if isinstance(at, dict) else ()
+        plain = at == "str" or (isinstance(at, dict) and at["k"] == "str" and "e" not in at)
+        tags = cloud.tags is not None and cloud.tags.wire == wire and not computed
+        if computed:
+            stable = (
+                wire in cloud.identifier
+                or (plain and (wire.endswith(("Arn", "ARN")) or any("::" in one for one in refers)))
+            )  # fmt: skip
+            return PropertyFacts(name, self.shape(node), computed=True, stable=stable, wire=wire, refers=refers)
+        required = wire in entry.get("q", ())
+        write_only = wire in cloud.write_only
+        return PropertyFacts(
+            name,
+            _TEXTS if tags else self.shape(node),
+            required=required,
+            replaces=True if wire in cloud.create_only else "maybe" if wire in cloud.maybe_create_only else False,
+            generated=cloud.identifier == (wire,) and not required and plain and entry.get("nm") != 0,
+            secret=wire in entry.get("sec", ()) or (write_only and plain and _SECRET.search(wire) is not None),
+            write_only=write_only,
+            unordered=not tags and isinstance(at, dict) and bool(at.get("u")),
+            wire=wire,
+            refers=refers,
+        )
+
+    def _followed(self, node: Any) -> Any:
+        while isinstance(node, str) and node.startswith("#"):
+            node = self.definitions.get(node[1:], "any")
+        return node
+
+    def shape(self, node: Any) -> Shape:
+        """Give the shape of a node, as deep as its first objects."""
+        if isinstance(node, str):
+            fixed = _FIXED.get(node)
+            if fixed is not None:
+                return fixed
+            found = self.known.get(node)
+            if found is None:
+                found = self.known[node] = self.shape(self.definitions[node[1:]])
+            return found
+        kind = node["k"]
+        if kind == "object":
+            wire = {snake(key): key for key in node["p"]}
+            return Shape(
+                kind,
+                properties=Keys(wire, lambda key: self.shape(node["p"][key])),
+                required=frozenset(snake(key) for key in node.get("q", ())),
+                wire=wire,
+                nullable="n" in node,
+            )
+        enum, length, span = node.get("e"), node.get("l"), node.get("r")
+        return Shape(
+            kind,
+            enum=tuple(enum) if enum is not None else None,
+            folded="c" in node,
+            pattern=node.get("x"),
+            length=tuple(length) if length is not None else None,
+            range=tuple(span) if span is not None else None,
+            items=self.shape(node["i"]) if "i" in node else None,
+            options=tuple(self.shape(option) for option in node.get("o", ())),
+            unordered="u" in node,
+            nullable="n" in node,
+        )
+
+    def _cloud(self) -> CloudFacts:
+        entry = self.entry
+        tags = entry.get("tg")
+        return CloudFacts(
+            type=self.type,
+            identifier=tuple(entry.get("id", ())),
+            identifiers=tuple(tuple(one) for one in entry.get("ids", ())),
+            read_only=tuple(entry.get("ro", ())),
+            create_only=tuple(entry.get("co", ())),
+            maybe_create_only=tuple(entry.get("cc", ())),
+            write_only=tuple(entry.get("wo", ())),
+            deprecated=tuple(entry.get("dep", ())),
+            transforms=entry.get("tx", {}),
+            handlers={
+                name: HandlerFacts(
+                    tuple(one.get("p", ())), one["t"] * 60.0 if "t" in one else None, tuple(one.get("a", ()))
+                )
+                for name, one in entry.get("h", {}).items()
+            },
+            tags=tags
+            and TagFacts(
+                tags["p"],
+                None if tags["s"] == "map" else (tags["s"][0], tags["s"][1]),
+                bool(tags["c"]),
+                bool(tags["u"]),
+                tuple(tags.get("a", ())),
+            ),
+            delete_first=entry.get("rs") == "delete",
+            arn=entry.get("arn"),
+            region=entry.get("rg"),
+        )
