@@ -127,7 +127,17 @@ def schemas(session: nox.Session) -> None:
     database: list[str] = []
     if session.posargs == ["npm"]:
         folder = Path(session.create_tmp())
-        session.run("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder), SERVICE_SPEC, external=True)
+        session.run(
+            "npm",
+            "install",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--prefix",
+            str(folder),
+            SERVICE_SPEC,
+            external=True,
+        )
         database = [str(folder / "node_modules/@aws-cdk/aws-service-spec/db.json.gz")]
     session.run("python", "-m", "iaclib.schema.build", *database)
 

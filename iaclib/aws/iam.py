@@ -2,9 +2,17 @@
 
 from iaclib.aws._iam import (
     InstanceProfile as InstanceProfile,
+)
+from iaclib.aws._iam import (
     ManagedPolicy as ManagedPolicy,
+)
+from iaclib.aws._iam import (
     Policy as Policy,
+)
+from iaclib.aws._iam import (
     Role as Role,
+)
+from iaclib.aws._iam import (
     RolePolicy as RolePolicy,
 )
 from iaclib.declare import generated as _generated

@@ -2,6 +2,8 @@
 
 from iaclib.aws._logs import (
     LogGroup as LogGroup,
+)
+from iaclib.aws._logs import (
     RetentionDays as RetentionDays,
 )
 from iaclib.declare import generated as _generated

@@ -19,7 +19,6 @@ from iaclib.errors import CredentialsError, InvalidPropertyError
 from iaclib.provider.base import Identity
 from iaclib.provider.base import Provider as Base
 from iaclib.schema.names import module_name
-from iaclib.schema.pack import pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,6 +135,8 @@ class Provider(Base):
     @classmethod
     def declared_in(cls, type: str) -> str:
         """Name the class that declares a type of this wing, as ``module:Class``."""
+        from iaclib.schema.pack import pack
+
         _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
         if type in table.HANDLERS or name in pack("aws").names(service):
             return f"iaclib.aws.{module_name(service)}:{name}"

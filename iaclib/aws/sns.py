@@ -2,6 +2,8 @@
 
 from iaclib.aws._sns import (
     Topic as Topic,
+)
+from iaclib.aws._sns import (
     TopicSubscription as TopicSubscription,
 )
 from iaclib.declare import generated as _generated

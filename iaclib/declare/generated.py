@@ -11,17 +11,16 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iaclib.declare.resource import Resource, class_of
 from iaclib.errors import DeclarationError
 from iaclib.model.addresses import near
 from iaclib.schema.names import module_name
-from iaclib.schema.pack import Pack, pack
 
-_DOCS = {
-    "aws": "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-{service}-{name}.html"
-}
+if TYPE_CHECKING:
+    from iaclib.schema.pack import Pack
+
 _lock = threading.RLock()
 
 
@@ -41,13 +40,19 @@ def service(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]
             if attribute == "__all__":  # for `import *`
                 return [one for one in listed() if not one.startswith("_")]
             raise AttributeError(_absent(module, attribute))
-        return _class(pack(cloud), name, attribute, module)
+        return _class(_pack(cloud), name, attribute, module)
 
     def listed() -> list[str]:
         own = vars(sys.modules[module])
-        return sorted({*own, *pack(cloud).names(name)})
+        return sorted({*own, *_pack(cloud).names(name)})
 
     return get, listed
+
+
+def _pack(cloud: str) -> Pack:
+    from iaclib.schema.pack import pack  # with the first class: modules are imported by programs that need none
+
+    return pack(cloud)
 
 
 def _class(found: Pack, service: str, name: str, module: str) -> type[Resource]:
@@ -64,7 +69,7 @@ def _class(found: Pack, service: str, name: str, module: str) -> type[Resource]:
         made: type[Resource] | None = space.get(name)
         if made is None:
             facts = found.facts(service, name)
-            link = _DOCS[found.cloud].format(service=service, name=name.lower())
+            link = "" if facts.cloud is None else facts.cloud.docs
             made = class_of(facts, name, module, f"{vendor}.\n\nSource: {link}\n")
             space[name] = made
     return made
@@ -91,5 +96,5 @@ def service_module(package: str, name: str) -> ModuleType:
 
 def service_modules(package: str) -> list[str]:
     """Name the modules of a cloud's services, such as ``iaclib.aws``'s; those without a class have none."""
-    found = pack(package.rpartition(".")[2])
+    found = _pack(package.rpartition(".")[2])
     return [module_name(service) for service in found.services if found.names(service)]

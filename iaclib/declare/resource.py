@@ -220,7 +220,7 @@ def class_of(facts: TypeFacts, name: str, module: str, doc: str) -> type[Resourc
         module: Where programs find it.
         doc: Its docstring.
     """
-    made = type(Resource)(name, (Resource,), {"__module__": module, "__qualname__": name, "__doc__": doc})
+    made: type[Resource] = type(name, (Resource,), {"__module__": module, "__qualname__": name, "__doc__": doc})
     _complete(made, {one.name: _field(one) for one in facts.properties.values()}, facts)
     return made
 

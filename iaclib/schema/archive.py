@@ -2,8 +2,8 @@
 
 A pack is a magic word, the format's number, the length and the sum of its
 index, the index, a dictionary for the compressor, and the entries. The index
-is read once; an entry when it is asked for. Needs the standard library only,
-since packages are built with it. Knows nothing of what entries mean.
+is read once; an entry when it is asked for. Imports what is quick to import.
+Knows nothing of what entries mean.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import struct
 import threading
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.errors import PackError
@@ -37,11 +36,11 @@ class Archive:
         PackError: It can't be read, is damaged, or newer than this reader.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         self._lock = threading.Lock()
         try:
-            with path.open("rb") as file:
+            with open(path, "rb") as file:  # noqa: PTH123 - pathlib is slow to import
                 head = file.read(_HEAD.size)
                 if len(head) < _HEAD.size or head[:8] != MAGIC:
                     raise self._damaged("its beginning is not a pack's")
@@ -79,7 +78,7 @@ class Archive:
         """
         offset, length, check = self._places[name]
         try:
-            with self.path.open("rb", buffering=0) as file:
+            with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
                 file.seek(self._start + offset)
                 packed = file.read(length)
         except OSError as error:
@@ -100,7 +99,9 @@ class Archive:
         return found
 
     def _damaged(self, what: str) -> PackError:
-        return PackError(f"{self.path}: the pack is damaged: {what}, expected the file that is installed with iaclib; install it again")
+        return PackError(
+            f"{self.path}: the pack is damaged: {what}, expected the file that is installed with iaclib; install it again"
+        )
 
 
 def canonical(value: Any) -> bytes:
@@ -108,7 +109,9 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def write(path: Path, entries: Mapping[str, Any], about: Mapping[str, Any], dictionary: bytes = b"") -> None:
+def write(
+    path: str | os.PathLike[str], entries: Mapping[str, Any], about: Mapping[str, Any], dictionary: bytes = b""
+) -> None:
     """Write a pack; the same entries give the same bytes.
 
     Args:
@@ -120,12 +123,15 @@ def write(path: Path, entries: Mapping[str, Any], about: Mapping[str, Any], dict
     body = bytearray()
     places = {}
     for name in sorted(entries):
-        squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, dictionary)
+        squeeze = zlib.compressobj(
+            _LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_DEFAULT_STRATEGY, dictionary
+        )
         packed = squeeze.compress(canonical(entries[name])) + squeeze.flush()
         places[name] = [len(body), len(packed), zlib.crc32(packed)]
         body += packed
     index = zlib.compress(canonical({"about": about, "entries": places}), _LEVEL)
     head = _HEAD.pack(MAGIC, FORMAT, len(index), zlib.crc32(index), len(dictionary), zlib.crc32(dictionary))
-    beside = path.with_name(path.name + ".new")
-    beside.write_bytes(head + index + dictionary + body)
-    os.replace(beside, path)
+    beside = f"{os.fspath(path)}.new"
+    with open(beside, "wb") as file:  # noqa: PTH123
+        file.write(head + index + dictionary + body)
+    os.replace(beside, path)  # noqa: PTH105

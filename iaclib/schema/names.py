@@ -1,7 +1,4 @@
-"""From the cloud's names to Python's.
-
-Needs the standard library only, since stubs are made with it.
-"""
+"""From the cloud's names to Python's."""
 
 from __future__ import annotations
 
@@ -41,7 +38,7 @@ _READ: Final = dict(_WORDS)
 
 @cache
 def snake(name: str) -> str:
-    """Give a property's Python name; also of nested keys.
+    """Spell a name as Python does.
 
     >>> snake("KmsMasterKeyId"), snake("SubnetARNs"), snake("EnableIPv4Only"), snake("DBSubnetGroupName")
     ('kms_master_key_id', 'subnet_arns', 'enable_ipv4_only', 'db_subnet_group_name')
@@ -50,14 +47,25 @@ def snake(name: str) -> str:
     return _BORDER.sub("_", name).replace("-", "_").replace(".", "_").lower()
 
 
+@cache
+def key_name(name: str) -> str:
+    """Give a nested key's Python name.
+
+    >>> key_name("DBName"), key_name("Not")
+    ('db_name', 'not_')
+    """
+    found = snake(name)
+    return found + "_" if keyword.iskeyword(found) else found
+
+
 def field_name(name: str) -> str:
     """Give a property's name as a field, kept apart from the library's own and from Python's words.
 
     >>> field_name("From"), field_name("Id"), field_name("Name")
     ('from_', 'id_', 'name')
     """
-    found = snake(name)
-    return found + "_" if found in RESERVED or keyword.iskeyword(found) else found
+    found = key_name(name)
+    return found + "_" if found in RESERVED else found
 
 
 def module_name(service: str) -> str:

@@ -7,21 +7,26 @@ shapes are made when something looks into them. Knows no classes.
 
 from __future__ import annotations
 
-import re
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 from iaclib.schema.archive import Archive
-from iaclib.schema.facts import CloudFacts, HandlerFacts, PropertyFacts, TagFacts, TypeFacts
-from iaclib.schema.names import field_name, snake
+from iaclib.schema.cloud import CloudFacts, HandlerFacts, TagFacts
+from iaclib.schema.facts import PropertyFacts, TypeFacts
+from iaclib.schema.names import field_name, key_name
 from iaclib.schema.shapes import Shape
 
-_FOLDER: Final = Path(__file__).parent / "packs"
+_FOLDER: Final = os.path.join(os.path.dirname(__file__), "packs")  # noqa: PTH118, PTH120 - pathlib costs as much as all the rest of this import
+_DOCS: Final = (
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-{service}-{name}.html"
+)
 _SETTLE: Final = 120.0
-_SECRET: Final = re.compile(r"(Password|Passphrase|SecretString|AuthToken|PrivateKey|SecretAccessKey|ClientSecret)$")
+_SECRET: Final = (
+    "Password", "Passphrase", "SecretString", "AuthToken", "PrivateKey", "SecretAccessKey", "ClientSecret",
+)  # fmt: skip
 _TEXTS: Final = Shape("map", items=Shape("str"))
 _FIXED: Final = {
     "any": Shape("any", nullable=True),
@@ -90,7 +95,7 @@ def pack(cloud: str) -> Pack:
 
 @cache
 def _open(cloud: str) -> Pack:
-    return Pack(cloud, Archive(_FOLDER / f"{cloud}.pack"))
+    return Pack(cloud, Archive(f"{_FOLDER}/{cloud}.pack"))
 
 
 def type_name(cloud: str, vendor: str) -> str:
@@ -104,11 +109,18 @@ def type_name(cloud: str, vendor: str) -> str:
 
 
 class Keys(Mapping[str, Shape]):
-    """The keys of a nested object; their shapes are made when one is asked for."""
+    """The keys of a nested object; their shapes are made when one is asked for.
 
-    __slots__ = ("_found", "_make", "wire")
+    Args:
+        name: What the vendor calls the object, or "".
+        wire: Python name -> the vendor's.
+        make: Gives the shape of one, by the vendor's name.
+    """
 
-    def __init__(self, wire: dict[str, str], make: Callable[[str], Shape]) -> None:
+    __slots__ = ("_found", "_make", "name", "wire")
+
+    def __init__(self, name: str, wire: dict[str, str], make: Callable[[str], Shape]) -> None:
+        self.name = name
         self.wire = wire
         self._make = make
         self._found: dict[str, Shape] = {}
@@ -191,7 +203,7 @@ class _Reading:
             required=required,
             replaces=True if wire in cloud.create_only else "maybe" if wire in cloud.maybe_create_only else False,
             generated=cloud.identifier == (wire,) and not required and plain and entry.get("nm") != 0,
-            secret=wire in entry.get("sec", ()) or (write_only and plain and _SECRET.search(wire) is not None),
+            secret=wire in entry.get("sec", ()) or (write_only and plain and wire.endswith(_SECRET)),
             write_only=write_only,
             unordered=not tags and isinstance(at, dict) and bool(at.get("u")),
             wire=wire,
@@ -203,23 +215,23 @@ class _Reading:
             node = self.definitions.get(node[1:], "any")
         return node
 
-    def shape(self, node: Any) -> Shape:
-        """Give the shape of a node, as deep as its first objects."""
+    def shape(self, node: Any, name: str = "") -> Shape:
+        """Give the shape of a node, as deep as its first objects; ``name`` is the definition's."""
         if isinstance(node, str):
             fixed = _FIXED.get(node)
             if fixed is not None:
                 return fixed
             found = self.known.get(node)
             if found is None:
-                found = self.known[node] = self.shape(self.definitions[node[1:]])
+                found = self.known[node] = self.shape(self.definitions[node[1:]], node[1:])
             return found
         kind = node["k"]
         if kind == "object":
-            wire = {snake(key): key for key in node["p"]}
+            wire = {key_name(key): key for key in node["p"]}
             return Shape(
                 kind,
-                properties=Keys(wire, lambda key: self.shape(node["p"][key])),
-                required=frozenset(snake(key) for key in node.get("q", ())),
+                properties=Keys(name, wire, lambda key: self.shape(node["p"][key])),
+                required=frozenset(key_name(key) for key in node.get("q", ())),
                 wire=wire,
                 nullable="n" in node,
             )
@@ -267,4 +279,5 @@ class _Reading:
             delete_first=entry.get("rs") == "delete",
             arn=entry.get("arn"),
             region=entry.get("rg"),
+            docs=_DOCS.format(service=self.name.split(":")[1], name=self.name.rpartition(":")[2].lower()),
         )

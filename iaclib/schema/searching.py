@@ -31,7 +31,9 @@ def search(text: str) -> tuple[Match, ...]:
             if vendor in found.lacking:
                 continue
             _, service, name = vendor.split("::")
-            score = _score(asked, words(name), [service.lower(), *words(service), cloud], service.lower() + name.lower())
+            score = _score(
+                asked, words(name), [service.lower(), *words(service), cloud], service.lower() + name.lower()
+            )
             if score is not None:
                 type = type_name(cloud, vendor)
                 place = f"iaclib.{cloud}.{module_name(service.lower())}.{name}"

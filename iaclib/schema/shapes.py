@@ -75,7 +75,7 @@ class Shape:
         "wire",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and as many as there are constraints
         self,
         kind: str,
         *,

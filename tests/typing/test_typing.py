@@ -10,7 +10,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 PROJECT = FOLDER.parent.parent
-PROGRAMS = ["good.py", "bad.py"]
+PROGRAMS = ["good.py", "bad.py", "services.py", "services_bad.py"]
 
 
 def marked(name):

@@ -64,7 +64,9 @@ def installed() -> Source:
     return Source(importlib.metadata.version("cfn-lint"), read, regions)
 
 
-def entry_of(schema: Mapping[str, Any], extra: Mapping[str, Any], override: Mapping[str, Any], region: str = "") -> dict[str, Any]:
+def entry_of(
+    schema: Mapping[str, Any], extra: Mapping[str, Any], override: Mapping[str, Any], region: str = ""
+) -> dict[str, Any]:
     """Turn one type's schema into an entry.
 
     Args:
@@ -180,8 +182,8 @@ def _drop_read_only(schema: Mapping[str, Any], found: dict[str, Any]) -> None:
 
 def _flatten(definitions: dict[str, Node]) -> dict[str, Node]:
     """Cut definitions that lead to themselves without an object in between."""
-    for name in definitions:
-        at: Any = definitions[name]
+    for name, node in definitions.items():
+        at: Any = node
         seen = {name}
         while isinstance(at, str) and at.startswith("#"):
             if at[1:] in seen or at[1:] not in definitions:
@@ -226,9 +228,7 @@ def _tags(schema: Mapping[str, Any]) -> dict[str, Any] | None:
         keys = set(item.get("properties", {}))
         pair = [next((key for key in keys if key.lower() in (word, f"tag{word}")), None) for word in ("key", "value")]
         style = pair if None not in pair and len(keys) == len(pair) else None
-    elif at.get("type") == "object" and not at.get("properties"):
-        style = "map"
-    elif isinstance(at.get("type"), list):
+    elif isinstance(at.get("type"), list) or (at.get("type") == "object" and not at.get("properties")):
         style = "map"
     if style is None:
         return None

@@ -79,7 +79,13 @@ def _untyped(schema: Mapping[str, Any], root: Mapping[str, Any], seen: frozenset
     values = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
     if values:
         kinds = {type(value) for value in values}
-        return _enum(values, "str", schema) if kinds == {str} else _enum(values, "int", schema) if kinds == {int} else "any"
+        return (
+            _enum(values, "str", schema)
+            if kinds == {str}
+            else _enum(values, "int", schema)
+            if kinds == {int}
+            else "any"
+        )
     options = schema.get("oneOf") or schema.get("anyOf")
     if options:
         return _union([node_of(option, root, seen) for option in options])
@@ -199,7 +205,9 @@ def _object(schema: Mapping[str, Any], root: Mapping[str, Any], seen: frozenset[
     if schema.get("additionalProperties") is True or schema.get("patternProperties"):
         return "map"
     required = [name for name in schema.get("required", ()) if name in keys]
-    return _tidy({"k": "object", "p": {name: node_of(inner, root, seen) for name, inner in keys.items()}, "q": required})
+    return _tidy(
+        {"k": "object", "p": {name: node_of(inner, root, seen) for name, inner in keys.items()}, "q": required}
+    )
 
 
 def _map(schema: Mapping[str, Any], root: Mapping[str, Any], seen: frozenset[str]) -> Node:

@@ -50,7 +50,10 @@ def dictionary(found: dict[str, dict[str, Any]]) -> bytes:
         pieces |= {f'"{one}"' for handler in entry.get("h", {}).values() for one in handler.get("p", ())}
         pieces |= {archive.canonical(entry[key]).decode() for key in ("tg", "id", "ro") if key in entry}
         counted.update(piece for piece in pieces if len(piece) > 6)  # noqa: PLR2004 - shorter ones gain nothing
-    ranked = sorted((piece for piece, count in counted.items() if count > 1), key=lambda piece: (-counted[piece] * len(piece), piece))
+    ranked = sorted(
+        (piece for piece, count in counted.items() if count > 1),
+        key=lambda piece: (-counted[piece] * len(piece), piece),
+    )
     kept, size = [], 0
     for piece in ranked:
         if size + len(piece) > _DICTIONARY:
