@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from iaclib.schema.archive import Archive
 from iaclib.schema.cloud import CloudFacts, HandlerFacts, TagFacts
@@ -141,6 +141,12 @@ class Keys(Mapping[str, Shape]):
         return key in self.wire
 
 
+def _replaces(wire: str, cloud: CloudFacts) -> bool | Literal["maybe"]:
+    if wire in cloud.create_only or "update" not in cloud.handlers:  # nothing of it can change in place
+        return True
+    return "maybe" if wire in cloud.maybe_create_only else False
+
+
 class _Reading:
     """One entry on its way to facts."""
 
@@ -201,7 +207,7 @@ class _Reading:
             name,
             _TEXTS if tags else self.shape(node),
             required=required,
-            replaces=True if wire in cloud.create_only else "maybe" if wire in cloud.maybe_create_only else False,
+            replaces=_replaces(wire, cloud),
             generated=cloud.identifier == (wire,) and not required and plain and entry.get("nm") != 0,
             secret=wire in entry.get("sec", ()) or (write_only and plain and wire.endswith(_SECRET)),
             write_only=write_only,

@@ -21,4 +21,5 @@ def main(arguments: list[str]) -> None:
     sys.stdout.write(f"aws: {count} types in {size:,} bytes, {modules.write()} modules\n")
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

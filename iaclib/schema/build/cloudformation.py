@@ -15,8 +15,10 @@ An entry has the vendor's names:
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,13 +42,13 @@ class Source(NamedTuple):
     regions: dict[str, str]  # type -> region, for those that the first region lacks
 
 
-def installed() -> Source:
-    """Read cfn-lint's schemas."""
-    import importlib.metadata
-
-    import cfnlint
-
-    folder = Path(cfnlint.__file__).parent / "data" / "schemas"
+def installed(only: Collection[str] | None = None) -> Source:
+    """Read cfn-lint's schemas, of all types or of some; importing it would take seconds."""
+    spec = importlib.util.find_spec("cfnlint")
+    if spec is None or not spec.submodule_search_locations:
+        msg = "cfn-lint is not installed, expected it for its schemas; install the group `schemas`"
+        raise ModuleNotFoundError(msg)
+    folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "schemas"
     hashes: dict[str, str] = {}
     regions: dict[str, str] = {}
     places = sorted(path.stem for path in (folder / "providers").glob("*-*-*.json"))
@@ -59,7 +61,7 @@ def installed() -> Source:
     read = {
         type: json.loads((folder / "resources" / f"{digest}.json").read_text(encoding="utf-8"))
         for type, digest in sorted(hashes.items())
-        if type.startswith("AWS::")
+        if type.startswith("AWS::") and (only is None or type in only)
     }
     return Source(importlib.metadata.version("cfn-lint"), read, regions)
 
@@ -78,6 +80,14 @@ def entry_of(
     found: dict[str, Any] = {key: paths(schema, schema.get(name, ())) for key, name in _PATHS.items()}
     for key, more in (("co", "replaces"), ("cc", "maybe"), ("co", "replaces_paths")):
         found[key] = sorted({*found[key], *paths(schema, extra.get(more, ()))})
+    found["tg"] = _tags(schema)
+    if (
+        found["tg"] is not None
+        and found["tg"]["u"]
+        and f"/properties/{found['tg']['p']}" not in schema.get(_PATHS["co"], ())
+    ):
+        # The older specification has a new object for every new tag; where the registry's handler tags in place, that holds.
+        found["co"] = [path for path in found["co"] if path.split("/")[0] != found["tg"]["p"]]
     for key in ("co", "cc", "wo", "ro"):
         found[key] = sorted({*found[key], *override.get(f"add_{key}", ())} - set(override.get(f"drop_{key}", ())))
     found["cc"] = [path for path in found["cc"] if path not in found["co"]]
@@ -91,7 +101,6 @@ def entry_of(
         for path in paths(schema, [given])
         if isinstance(text, str)
     }
-    found["tg"] = _tags(schema)
     found["h"] = {name: _handler(one) for name, one in sorted(schema.get("handlers", {}).items())}
     found["st"] = int(bool(extra.get("stateful") or override.get("stateful")))
     found["rs"] = {"delete_then_create": "delete"}.get(schema.get("replacementStrategy", ""))

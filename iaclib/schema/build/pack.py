@@ -20,14 +20,14 @@ def overrides() -> dict[str, Any]:
     return tomllib.loads(OVERRIDES.read_text(encoding="utf-8"))
 
 
-def entries(source: cloudformation.Source, only: frozenset[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Make the entries of all types, or of some."""
+def entries(source: cloudformation.Source) -> dict[str, dict[str, Any]]:
+    """Make the entries of the types that were read."""
     extra, said = service_spec.extra(), overrides()
     worldwide, stateful, special = set(said["global"]), set(said["stateful"]), said["types"]
     found = {}
     for type, schema in source.schemas.items():
         override = dict(special.get(type, {}))
-        if override.get("skip") or (only is not None and type not in only):
+        if override.get("skip"):
             continue
         override.setdefault("global", type.split("::")[1] in worldwide)
         override.setdefault("stateful", type in stateful)
