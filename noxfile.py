@@ -72,6 +72,7 @@ def examples(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Print the benchmarks' numbers; arguments after `--` go to the benchmark."""
     _use(session, "run", "python", "benchmarks/bench.py", *session.posargs)
+    _use(session, "run", "python", "benchmarks/breadth.py")
 
 
 @nox.session(venv_backend="none", requires=["check"])
