@@ -233,7 +233,8 @@ class _Reading:
             return found
         kind = node["k"]
         if kind == "object":
-            wire = {key_name(key): key for key in node["p"]}
+            shown = node.get("ro", ())  # and never given
+            wire = {key_name(key): key for key in node["p"] if key not in shown}
             return Shape(
                 kind,
                 properties=Keys(name, wire, lambda key: self.shape(node["p"][key])),

@@ -8,6 +8,6 @@ _FOLDER = str(Path(__file__).parent.parent.parent / "iaclib" / "schema")
 if _FOLDER not in iaclib.schema.__path__:
     iaclib.schema.__path__.append(_FOLDER)
 
-from iaclib.schema.build import cloudformation, modules, nodes, pack, service_spec, stubs  # noqa: E402 - found now
+from iaclib.schema.build import cloudformation, modules, nodes, pack, read_only, service_spec, stubs  # noqa: E402 - found now
 
-__all__ = ["cloudformation", "modules", "nodes", "pack", "service_spec", "stubs"]
+__all__ = ["cloudformation", "modules", "nodes", "pack", "read_only", "service_spec", "stubs"]

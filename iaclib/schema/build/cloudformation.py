@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iaclib.schema.build import read_only
 from iaclib.schema.build.nodes import Node, node_of
 
 FIRST = "us-east-1"  # has most types, and the newest schemas
@@ -91,8 +92,9 @@ def entry_of(
     for key in ("co", "cc", "wo", "ro"):
         found[key] = sorted({*found[key], *override.get(f"add_{key}", ())} - set(override.get(f"drop_{key}", ())))
     found["cc"] = [path for path in found["cc"] if path not in found["co"]]
-    read_only = set(found["ro"])
-    found["q"] = [name for name in schema.get("required", ()) if name in schema["properties"] and name not in read_only]
+    found["q"] = [
+        name for name in schema.get("required", ()) if name in schema["properties"] and name not in found["ro"]
+    ]
     found["id"] = paths(schema, schema.get("primaryIdentifier", ()))
     found["ids"] = [paths(schema, one) for one in schema.get("additionalIdentifiers", ()) if isinstance(one, list)]
     found["tx"] = {
@@ -111,7 +113,7 @@ def entry_of(
     found["p"] = {name: node_of(one, schema) for name, one in schema["properties"].items()}
     definitions = {name: node_of(one, schema) for name, one in schema.get("definitions", {}).items()}
     found["d"] = _flatten(definitions)
-    _drop_read_only(schema, found)
+    read_only.mark(found["p"], found["d"], found["ro"])
     found["d"] = _reached(found["p"], found["d"])
     return {key: value for key, value in found.items() if value not in (None, 0, "", [], {})}
 
@@ -176,17 +178,6 @@ def _values(at: Mapping[str, Any]) -> Any:
         if isinstance(one, Mapping):
             return one
     return None
-
-
-def _drop_read_only(schema: Mapping[str, Any], found: dict[str, Any]) -> None:
-    """What is nested and read-only can't be required."""
-    for path in found["ro"]:
-        if "/" not in path:
-            continue
-        *_, (name, owner) = _steps(schema, path)
-        definition = found["d"].get(owner)
-        if isinstance(definition, dict) and name in definition.get("q", ()):
-            definition["q"] = [one for one in definition["q"] if one != name]
 
 
 def _flatten(definitions: dict[str, Node]) -> dict[str, Node]:

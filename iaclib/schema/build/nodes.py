@@ -8,7 +8,7 @@ A node is a word for a plain kind ("str", "int", "float", "bool", "any", "map",
     x  pattern, l: least and most characters or elements, r: least and most of a number
     f  what a text refers to or is, such as "AWS::EC2::Subnet.Id"
     i  the node of elements, u: their order means nothing
-    p  an object's keys, q: those it must have
+    p  an object's keys, q: those it must have, ro: those that are only shown
     o  the members of a union
     n  None is a value
 """

@@ -151,7 +151,11 @@ class Shelf:
 def thing(tmp_path, properties, shelf):
     """Make the class of a type as one release of a pack has it."""
     path = tmp_path / "acme.pack"
-    archive.write(path, {"ACME::Shop::Thing": {"p": properties, "ro": ["Arn"], "id": ["Arn"]}}, {"lacking": {}})
+    archive.write(
+        path,
+        {"ACME::Shop::Thing": {"p": properties, "ro": ["Arn"], "id": ["Arn"], "h": {"update": {}}}},
+        {"lacking": {}},
+    )
     facts = Pack("acme", Archive(path)).facts("shop", "Thing")
     cls = class_of(facts, "Thing", "acme.shop", "A thing.")
     register_handler(facts.type, shelf, "acme.shop:Thing")

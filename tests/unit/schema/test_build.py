@@ -89,12 +89,17 @@ def test_the_modules_of_services_are_what_the_pack_gives():
         assert (modules.WING / name).read_text() == text, f"{name}: run `nox -s schemas`"
 
 
-def test_overrides_are_of_types_that_exist():
+def test_overrides_are_of_types_and_properties_that_exist():
     said, known = pack.overrides(), Archive(COMMITTED)
-    kept = {type for type, one in said["types"].items() if not one.get("skip")}
-    gone = {type for type in kept if type not in known}
+    gone = [
+        (type, name)
+        for type, one in said["types"].items()
+        if not one.get("skip")
+        for name in ("", *one.get("secret", ()), *one.get("spans", ()), *one.get("patterns", ()))
+        if type not in known or (name and name not in known.entry(type)["p"])
+    ]
 
-    assert gone == set()
+    assert gone == []
     assert {name.split("::")[1] for name in known} >= set(said["global"])
 
 

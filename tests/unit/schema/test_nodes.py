@@ -2,7 +2,7 @@
 
 import pytest
 
-from schema_build import nodes
+from schema_build import nodes, read_only
 
 ROOT = {
     "definitions": {"Tag": {"type": "object", "properties": {"Key": {"type": "string"}}}},
@@ -58,3 +58,30 @@ CASES = [
 @pytest.mark.parametrize(("schema", "node"), CASES)
 def test_a_schema_becomes_a_node(schema, node):
     assert nodes.node_of(schema, ROOT) == node
+
+
+def marked(properties, definitions, *paths):
+    read_only.mark(properties, definitions, paths)
+    return definitions["D"].get("ro"), definitions["D"].get("q")
+
+
+def described():
+    return {"k": "object", "p": {"Name": "str", "Status": "str"}, "q": ["Status"]}
+
+
+def test_a_nested_key_that_is_only_shown_is_marked_and_not_required():
+    assert marked({"A": "#D"}, {"D": described()}, "A/Status") == (["Status"], None)
+    assert marked({"A": {"k": "list", "i": "#D"}}, {"D": described()}, "A/*/Status") == (["Status"], None)
+
+
+def test_a_key_that_is_given_elsewhere_is_not_marked():
+    """But it is required nowhere, since one of the places would be wrong."""
+    assert marked({"A": "#D", "B": "#D"}, {"D": described()}, "A/Status") == (None, None)
+    assert marked({"A": "#D", "B": "#D"}, {"D": described()}, "A/Status", "B/Status") == (["Status"], None)
+    assert marked({"A": "#D", "B": "#D"}, {"D": described()}, "A/Status", "B") == (["Status"], None)
+
+
+def test_what_holds_itself_is_followed_once():
+    definition = {"k": "object", "p": {"Not": "#D", "Status": "str"}}
+
+    assert marked({"A": "#D"}, {"D": definition}, "A/Status") == (["Status"], None)

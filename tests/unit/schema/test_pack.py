@@ -3,6 +3,7 @@
 import pytest
 
 from iaclib.errors import InvalidPropertyError
+from iaclib.plan.names import generated_name
 from iaclib.schema import archive, search
 from iaclib.schema.archive import Archive
 from iaclib.schema.pack import Pack, pack
@@ -107,6 +108,32 @@ def test_passwords_that_are_never_shown_are_secret(tmp_path):
 
     assert [name for name, one in found.properties.items() if one.secret] == ["master_user_password"]
     assert [name for name, one in found.properties.items() if one.write_only] == ["body", "master_user_password"]
+
+
+def test_what_was_reviewed_to_be_secret_is():
+    assert AWS.facts("elasticache", "User").properties["passwords"].secret
+    assert not AWS.facts("elasticache", "User").properties["no_password_required"].secret
+
+
+def test_every_name_that_would_be_made_up_fits_its_field():
+    """A name that can't be made up would have to be given, and then the facts should say so."""
+    unfit = []
+    for service in AWS.services:
+        for name in AWS.names(service):
+            facts = AWS.facts(service, name)
+            for one in facts.properties.values():
+                if one.generated:
+                    try:
+                        generated_name(
+                            "production-env",
+                            "net/my_thing",
+                            "lineage",
+                            0,
+                            lambda text, one=one: one.shape.fault(text) is None,
+                        )
+                    except InvalidPropertyError:
+                        unfit.append((facts.type, one.name))
+    assert unfit == []
 
 
 def test_recursive_definitions_are_followed_as_far_as_values_go(tmp_path):
