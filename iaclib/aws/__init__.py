@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the services that are used most; naming all of them would make type checkers read all stubs
+    from iaclib.aws import dynamodb as dynamodb
+    from iaclib.aws import ec2 as ec2
+    from iaclib.aws import iam as iam
+    from iaclib.aws import lambda_ as lambda_
+    from iaclib.aws import logs as logs
+    from iaclib.aws import s3 as s3
+    from iaclib.aws import sns as sns
+    from iaclib.aws import sqs as sqs
     from iaclib.aws.provider import Provider as Provider
 
 

@@ -1,6 +1,7 @@
 """Mistakes in a program that uses AWS's services; both type checkers reject exactly the marked lines."""
 
 import iaclib as iac
+from iaclib import aws
 from iaclib.aws import ec2, ecs, kms, lambda_, rds, s3, sqs
 
 with iac.Stack("prod", project="shop"):
@@ -23,3 +24,4 @@ with iac.Stack("prod", project="shop"):
     number: int = ecs.Cluster("p").arn  # E
     s3.Bucket("q", bucket_name=1)  # E
     s3.AccessPoint("r")  # E
+    aws.sqs.Queue("s", delay_seconds="long")  # E
