@@ -104,8 +104,8 @@ class Stewarding:
         """Seal a stack's secrets anew: with a new data key, wrapped by the keyring that writes.
 
         Also what changes over to another keyring (``keyring=[new, old]``) or to
-        another choice of ``encrypt``. One atomic write: an interrupted rotation
-        changed nothing, run it again. No object is touched, and interrupted
+        another choice of ``encrypt``. One atomic write: a kill leaves the old
+        state or the new one; run an interrupted rotation again. No object is touched, and interrupted
         operations stay to be decided. What state was earlier was sealed with the
         key of before, and is dropped.
 
