@@ -105,9 +105,9 @@ class Stewarding:
 
         Also what changes over to another keyring (``keyring=[new, old]``) or to
         another choice of ``encrypt``. One atomic write: a kill leaves the old
-        state or the new one; run an interrupted rotation again. No object is touched, and interrupted
-        operations stay to be decided. What state was earlier was sealed with the
-        key of before, and is dropped.
+        state or the new one; run an interrupted rotation again. No object is
+        touched, and interrupted operations stay to be decided. What state was
+        earlier was sealed with the key of before, and is dropped.
 
         Args:
             ref: The stack, or ``"project/stack"``.
