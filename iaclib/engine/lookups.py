@@ -7,7 +7,6 @@ keeps what was found. Knows nothing of changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from iaclib.declare.registry import type_facts
@@ -200,7 +199,7 @@ class _Reader:
         inputs = {name: value for name, value in inputs.items() if value is not None}
         record = self._provider(query)
         if query.handler is not None:
-            handler = _instance(query.handler) if isinstance(query.handler, type) else query.handler
+            handler = self.access.source.answerer(query.type, query.handler)
             provider = self.access.instance(record) if record is not None else None
         else:
             handler, provider = self.access.serve(query.type, record, query.address, query.defined_by)
@@ -259,12 +258,6 @@ class _Reader:
             _check_answer(query, answer)
         answer = {**asked, **{name: plain(value, f"{query.address}: {name}") for name, value in answer.items()}}
         return {name: _value(answer.get(name), facts.spec.secret) for name, facts in query.fields.items()}
-
-
-@cache
-def _instance(handler: type) -> Any:
-    """Make the handler that a class brings, once."""
-    return handler()
 
 
 def _nothing(query: Query, outcome: Outcome) -> bool:

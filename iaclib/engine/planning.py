@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
 from iaclib.model.evaluate import resolve
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
     from iaclib.state.record import Snapshot
 
 
-def collected(stack: Stack, policies: Sequence[Policy]) -> Desired:
+def collected(stack: Stack, settings: Settings) -> Desired:
     """Collect a program, and let policies mend what it declares."""
-    return remediated(collect(stack), policies)
+    return remediated(settings.collect(stack), settings.policies)
 
 
 class Planning:

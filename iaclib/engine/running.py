@@ -90,7 +90,8 @@ class Operation:
         self.steps: list[Step] = []
         self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
-        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        pool = settings.pool(settings.parallelism)
+        self.calls = Calls(self.ledger, settings.clock, stop, pool, self.reporter, grace=settings.grace)
         self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions
@@ -201,6 +202,7 @@ class Operation:
             self.stop,
             continue_on_error=continue_on_error,
             reporter=self.reporter,
+            queue=self.settings.queue,
         )
         try:
             result = executor.run()

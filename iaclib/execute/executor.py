@@ -23,6 +23,8 @@ from iaclib.execute.work import Work
 from iaclib.model.redact import redact_text, redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from iaclib.execute.dispatch import Calls
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.stopping import Stop
@@ -53,6 +55,7 @@ class Executor:
         stop: Asked between steps.
         continue_on_error: Go on with what a failure doesn't touch (rule 17).
         reporter: Told what happens.
+        queue: Makes what tasks that are ready wait in, from the first of them.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Executor:
         *,
         continue_on_error: bool,
         reporter: Reporter,
+        queue: Callable[[Iterable[Task]], deque[Task]] = deque,
     ) -> None:
         self.graph = graph
         self.work = work
@@ -77,7 +81,7 @@ class Executor:
         self.errors: list[Exception] = []
         self.fatal: BaseException | None = None
         self._halted = False  # nothing new is started, whatever continue_on_error says
-        self._ready: deque[Task] = deque(task for task in graph.tasks if not task.waiting)
+        self._ready = queue(task for task in graph.tasks if not task.waiting)
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []

@@ -36,11 +36,11 @@ REFUSALS: Final = (
 _CAP = 60.0
 
 
-def quickly(start: float = 0.5, cap: float = 20.0) -> Iterator[float]:
-    """Give growing waits with jitter, for what passes soon."""
-    wait = start
+def quickly(seed: str, start: float = 0.5, cap: float = 20.0) -> Iterator[float]:
+    """Give growing waits, for what passes soon; the seed spreads those of different steps."""
+    wait, jitter = start, random.Random(seed)  # noqa: S311 - spreads retries, guards nothing
     while True:
-        yield wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
+        yield wait * jitter.uniform(0.8, 1.2)
         wait = min(cap, wait * 2)
 
 
