@@ -33,6 +33,11 @@ def type_facts(type: str) -> TypeFacts | None:
     return None if found is None else found[1]
 
 
+def known_types() -> tuple[str, ...]:
+    """List the types whose classes have been imported."""
+    return tuple(_types)
+
+
 def require_type(type: str, where: str, defined_by: str = "") -> tuple[type, TypeFacts]:
     """Give class and facts of a type, importing the declarations of an installed provider if need be.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from iaclib.declare.stack import Stack
     from iaclib.execute.clock import Clock
     from iaclib.execute.delivery import Delivery
+    from iaclib.execute.executor import Queue
     from iaclib.execute.handlers import Access
     from iaclib.execute.steps import Task
     from iaclib.plan.policy import Policy
@@ -47,5 +48,5 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     collect: Callable[[Stack], Desired] = collect
     pool: Callable[[int], Pool] = Pool
-    queue: Callable[[Iterable[Task]], deque[Task]] = deque
+    queue: Callable[[Iterable[Task]], Queue] = deque
     unreturned: list[Lease] = attrs.field(factory=list)

@@ -68,6 +68,7 @@ class _Call:
             record=job.record,
             on_delete=job.on_delete,
             inputs=job.guard.inputs if job.guard is not None else {},
+            dependencies=job.guard.dependencies if job.guard is not None else (),
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,

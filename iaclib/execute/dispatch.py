@@ -107,7 +107,7 @@ class Calls:
         self.running += 1
         self._open[job] = owner
         self._pool.submit(
-            lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome)), job.address
+            lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome))
         )
 
     def wait(self) -> tuple[list[tuple[Any, Job, Outcome]], list[Noted], list[threading.Event]]:

@@ -8,7 +8,7 @@ state is touched here only; workers see plain jobs.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.stopping import Stop
     from iaclib.state.journal import Entry
+
+
+class Queue(Protocol):
+    """What tasks that are ready wait in."""
+
+    def append(self, task: Task, /) -> None:
+        """Add what has become ready."""
+        ...
+
+    def popleft(self) -> Task:
+        """Take the next."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 @attrs.define
@@ -68,7 +82,7 @@ class Executor:
         *,
         continue_on_error: bool,
         reporter: Reporter,
-        queue: Callable[[Iterable[Task]], deque[Task]] = deque,
+        queue: Callable[[Iterable[Task]], Queue] = deque,
     ) -> None:
         self.graph = graph
         self.work = work
@@ -81,7 +95,7 @@ class Executor:
         self.errors: list[Exception] = []
         self.fatal: BaseException | None = None
         self._halted = False  # nothing new is started, whatever continue_on_error says
-        self._ready = queue(task for task in graph.tasks if not task.waiting)
+        self._ready: Queue = queue(task for task in graph.tasks if not task.waiting)
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []

@@ -30,7 +30,7 @@ class Pool:
         self._busy = 0
         self._lock = threading.Lock()
 
-    def submit(self, call: Callable[[], Any], deliver: Callable[[Any], None], name: str = "") -> None:  # noqa: ARG002 - for pools that order calls by it
+    def submit(self, call: Callable[[], Any], deliver: Callable[[Any], None]) -> None:
         """Make a call, soon, and deliver what it gives; neither may raise."""
 
         def function() -> None:

@@ -1,0 +1,448 @@
+"""The simulated cloud: which objects there are, and what it refuses as a real one would.
+
+Knows types by their facts alone. Knows nothing of plans or state, and of the
+engine no more than the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from iaclib.declare.registry import type_facts
+from iaclib.errors import (
+    ConflictError,
+    DependencyViolationError,
+    InvalidRequestError,
+    NotFoundError,
+    OperationTimeoutError,
+    PartialFailure,
+)
+from iaclib.model.addresses import near
+from iaclib.model.values import leaves
+from iaclib.provider.handler import Live
+from iaclib.testing import values
+from iaclib.testing.faults import Behaviour, Faults
+from iaclib.testing.references import referred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from iaclib.provider.base import Identity
+    from iaclib.provider.context import Context
+    from iaclib.schema.facts import TypeFacts
+    from iaclib.testing.clock import VirtualClock
+
+class SimulatedObject:
+    """One object of the simulated cloud; its properties are attributes, too.
+
+    Attributes:
+        type: Its type.
+        id: Its physical id.
+        address: Where it is declared; "" for what ``sim.add`` seeded.
+        stack: The stack in which it is, ``project/stack``, or "".
+        inputs: Properties that the program gave, as the cloud has them now.
+        outputs: Properties that the cloud gave.
+        token: What its create was called with.
+        created: When, in seconds of the virtual clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - all that is known at its birth
+        self,
+        type: str,
+        id: str,
+        inputs: Mapping[str, Any],
+        *,
+        address: str = "",
+        stack: str = "",
+        token: str = "",
+        created: float = 0.0,
+        own: bool = True,
+        place: tuple[str, str] = ("", ""),
+    ) -> None:
+        self.type = type
+        self.id = id
+        self.address = address
+        self.stack = stack
+        self.token = token
+        self.created = created
+        self.inputs = dict(inputs)
+        self.outputs: dict[str, Any] = {}
+        self.birth = values.Birth(type, id, "", *place)
+        self.own_id = own  # whether the id can't be anything else's text
+        self.half = False
+        self.seeded: dict[str, Any] = {}
+        self.uses: dict[SimulatedObject, None] = {}
+        self.users: dict[SimulatedObject, None] = {}
+
+    @property
+    def urn(self) -> str:
+        """``project/stack:address``."""
+        return f"{self.stack}:{self.address}"
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.address or self.type} ({self.id})"
+
+    def __getattr__(self, name: str) -> Any:
+        shown = self.__dict__
+        for held in ("inputs", "outputs"):
+            if name in shown.get(held, ()):
+                return shown[held][name]
+        known = [*shown.get("inputs", ()), *shown.get("outputs", ())]
+        hint = near(name, known) or f"it has {', '.join(known)}"
+        raise AttributeError(f"{shown.get('address') or shown.get('type')}: no property {name!r}; {hint}")
+
+    def __repr__(self) -> str:
+        return f"<SimulatedObject {self.name}>"
+
+
+class Cloud:
+    """What there is, and what was asked for.
+
+    Args:
+        clock: Its time.
+    """
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.calls: list[tuple[str, str]] = []
+        self.faults = Faults()
+        self.behaviours: dict[str, Behaviour] = {}
+        self.latency: dict[str, float] = {}  # by operation, "" for all
+        self.eventual = 0.0
+        self.following: Callable[[SimulatedObject], Sequence[str]] = lambda _carrier: ()  # urns of what goes with it
+        self._objects: dict[tuple[str, str], SimulatedObject] = {}
+        self._placed: dict[str, list[SimulatedObject]] = {}  # by urn, the newest last
+        self._tokens: dict[str, SimulatedObject] = {}
+        self._known: dict[str, SimulatedObject] = {}  # by what refers to it: its id, its ARN
+        self._gone: dict[str, SimulatedObject] = {}  # by the same, of what is there no more
+        self._shown: dict[str, SimulatedObject] = {}  # by any text among outputs
+        self.read_fields: dict[str, set[str]] = {}  # what programs read of a type
+        self._keys: dict[tuple[Any, ...], SimulatedObject] = {}
+        self._born: dict[str, int] = {}  # how many objects lived at a urn
+
+    # ----------------------------------------------------------------------------------------------------- looking
+
+    def __iter__(self) -> Iterator[SimulatedObject]:
+        return iter(self._objects.values())
+
+    def at(self, urn: str) -> SimulatedObject | None:
+        """Give the newest object that a resource made."""
+        found = self._placed.get(urn)
+        return found[-1] if found else None
+
+    def get(self, type: str, id: str) -> SimulatedObject | None:
+        """Give an object by its id."""
+        return self._objects.get((type, id))
+
+    def shown(self, thing: SimulatedObject, *, inputs: bool = True) -> Live:
+        """Show an object as a handler does."""
+        behaviour = self.behaviours.get(thing.type)
+        ready = behaviour is None or self.clock.time >= thing.created + behaviour.ready_after
+        if not inputs:
+            return Live(thing.id, thing.outputs, None, ready)
+        facts = type_facts(thing.type)
+        hidden = {name for name, item in facts.properties.items() if item.write_only} if facts is not None else ()
+        return Live(
+            thing.id, thing.outputs, {key: value for key, value in thing.inputs.items() if key not in hidden}, ready
+        )
+
+    def _visible(self, thing: SimulatedObject | None) -> Live | None:
+        if thing is None or (thing.token and self.clock.time < thing.created + self.eventual):
+            return None
+        return self.shown(thing)
+
+    # ------------------------------------------------------------------------------------------------------- calls
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Let nothing else happen meanwhile: what takes time in a call moves its own clock only."""
+        self.clock.inside += 1
+        try:
+            yield
+        finally:
+            self.clock.inside -= 1
+
+    def create(self, type: str, ctx: Context[Any], inputs: Mapping[str, Any], place: Identity) -> Live:
+        """Make an object, or give the one that the same token made."""
+        after = self._enter("create", ctx)
+        known = self._tokens.get(ctx.token)
+        if known is not None:
+            return self.shown(known, inputs=False)
+        facts = type_facts(type)
+        uses = self._check("create", facts, type, ctx, inputs)
+        digits = values.mark(ctx.urn, self._born.get(ctx.urn, 0))
+        id, own = values.new_id(facts, type, inputs, digits)
+        other = self._objects.get((type, id))
+        if other is not None:
+            msg = f"{ctx.address}: {id} exists already, as {other.name}, expected another name; rename one of them"
+            raise ConflictError(msg, existing_id=id)
+        thing = SimulatedObject(
+            type, id, inputs, address=ctx.address, stack=ctx.stack, token=ctx.token, created=self.clock.time,
+            own=own, place=place,
+        )  # fmt: skip
+        keys = self._free_keys(thing, facts, inputs, ctx.address)
+        self._born[ctx.urn] = self._born.get(ctx.urn, 0) + 1
+        self._tokens[ctx.token] = thing
+        self._placed.setdefault(ctx.urn, []).append(thing)
+        self._use(thing, uses)
+        self._put(thing, facts, digits, keys)
+        self._leave("create", ctx, after, thing)
+        return self.shown(thing, inputs=False)
+
+    def read(self, type: str, ctx: Context[Any], id: str) -> Live | None:
+        """Show an object."""
+        after = self._enter("read", ctx)
+        thing = self._objects.get((type, id))
+        if thing is None and ctx.record is None and id not in self._gone and id not in self._known:
+            msg = (
+                f"{ctx.address}: there is no {type} {id!r} in the simulated cloud, expected what a program looks up or "
+                f"imports to be seeded; call sim.add({type!r}, {id!r}, ...) first"
+            )
+            raise InvalidRequestError(msg, type=type, id=id)
+        self._leave("read", ctx, after, thing)
+        return self._visible(thing)
+
+    def find(self, type: str, ctx: Context[Any]) -> Live | None:
+        """Show what a token made."""
+        after = self._enter("find", ctx)
+        thing = self._tokens.get(ctx.token)
+        self._leave("find", ctx, after, thing)
+        return self._visible(thing if thing is not None and thing.type == type else None)
+
+    def update(self, type: str, ctx: Context[Any], id: str, inputs: Mapping[str, Any]) -> Live:
+        """Give an object other inputs."""
+        after = self._enter("update", ctx)
+        thing = self._objects.get((type, id))
+        if thing is None:
+            msg = f"{ctx.address}: {id} is gone, expected it to be there; run again with refresh=True"
+            raise NotFoundError(msg, type=type, id=id)
+        facts = type_facts(type)
+        uses = self._check("update", facts, type, ctx, inputs)
+        keys = self._free_keys(thing, facts, inputs, ctx.address)
+        for key in [key for key, holder in self._keys.items() if holder is thing] if keys else ():
+            del self._keys[key]
+        thing.inputs = dict(inputs)
+        thing.half = False
+        if not thing.stack:  # it was seeded, and is managed from now on
+            thing.address, thing.stack = ctx.address, ctx.stack
+            self._placed.setdefault(ctx.urn, []).append(thing)
+        self._use(thing, uses)
+        self._put(thing, facts, thing.birth.mark, keys)
+        self._leave("update", ctx, after, thing)
+        return self.shown(thing, inputs=False)
+
+    def delete(self, type: str, ctx: Context[Any], id: str) -> None:
+        """Delete an object; one that is not there is deleted."""
+        after = self._enter("delete", ctx)
+        thing = self._objects.get((type, id))
+        if thing is not None:
+            behaviour = self.behaviours.get(type)
+            if behaviour is not None and behaviour.check is not None:
+                behaviour.check("delete", thing)
+            going = self._going_with(thing)
+            holding = [user.name for one in going for user in one.users if user not in going]
+            if holding:
+                msg = (
+                    f"{ctx.address}: {id} is used by {', '.join(dict.fromkeys(holding))}, expected nothing to use it "
+                    "any more; delete that first"
+                )
+                raise DependencyViolationError(msg, type=type, id=id)
+            for one in going:
+                self.remove(one)
+        self._leave("delete", ctx, after, thing)
+
+    def _going_with(self, thing: SimulatedObject) -> dict[SimulatedObject, None]:
+        """List an object and what state says goes with it; state is asked only where something uses it."""
+        going = {thing: None}
+        pending = [thing] if thing.users else []
+        while pending:
+            for urn in self.following(pending.pop()):
+                for one in self._placed.get(urn, ()):
+                    if one not in going:
+                        going[one] = None
+                        pending.append(one)
+        return going
+
+    # ----------------------------------------------------------------------------------------- what goes on inside
+
+    def _enter(self, operation: str, ctx: Context[Any]) -> BaseException | type[BaseException] | None:
+        self.calls.append((operation, ctx.address))
+        return self.faults.take(operation, ctx.address, ctx.urn) if self.faults else None
+
+    def ask(self, ctx: Context[Any]) -> None:
+        """Note a lookup, and let it fail or take as long as the test says."""
+        self._leave("lookup", ctx, self._enter("lookup", ctx), None)
+
+    def _leave(
+        self,
+        operation: str,
+        ctx: Context[Any],
+        error: BaseException | type[BaseException] | None,
+        thing: SimulatedObject | None,
+    ) -> None:
+        """Let the time pass that a call takes, then fail if its answer is to be lost."""
+        if self.latency:
+            seconds = self.latency.get(operation, self.latency.get("", 0.0))
+            if seconds > ctx.remaining:
+                self.clock.time += ctx.remaining
+                msg = f"{ctx.address}: {operation} takes {seconds:g} s, expected it within its timeout; raise timeouts"
+                raise OperationTimeoutError(msg)
+            self.clock.time += seconds
+        if error is None:
+            return
+        if isinstance(error, type) and issubclass(error, PartialFailure):
+            if thing is not None:
+                thing.half = True
+            live = self.shown(thing) if thing is not None else None
+            raise PartialFailure(live, f"{ctx.address}: {operation} was done in part, as the test asked")
+        raise error
+
+    def _check(
+        self, operation: str, facts: TypeFacts | None, type: str, ctx: Context[Any], inputs: Mapping[str, Any]
+    ) -> dict[SimulatedObject, None]:
+        """Refuse inputs that no cloud would take; give the objects that they refer to."""
+        if facts is not None:
+            for name, value in inputs.items():
+                item = facts.properties.get(name)
+                if item is None:
+                    hint = near(name, facts.properties)
+                    msg = f"{ctx.address}: {name} is no property of {type}, expected one that it has{f' ({hint})' if hint else ''}; correct it"
+                    raise InvalidRequestError(msg, path=name)
+                if item.computed:
+                    msg = f"{ctx.address}: {name} is read-only, expected the cloud to give it; leave it out"
+                    raise InvalidRequestError(msg, path=name)
+                fault = item.shape.fault(value, hide=item.secret) if value is not None else None
+                if fault is not None:
+                    msg = f"{ctx.address}: {name}{fault.path}: {fault.problem}; correct it"
+                    raise InvalidRequestError(msg, path=f"{name}{fault.path}")
+            for name, item in facts.properties.items():
+                if item.required and inputs.get(name) is None:
+                    msg = f"{ctx.address}: {name} is missing, expected {item.shape.words()}; give it"
+                    raise InvalidRequestError(msg, path=name)
+        behaviour = self.behaviours.get(type)
+        if behaviour is not None and behaviour.check is not None:
+            behaviour.check(
+                operation, SimulatedObject(type, "", inputs, address=ctx.address, stack=ctx.stack)
+            )
+        return self._references(facts, type, ctx, inputs)
+
+    def _references(
+        self, facts: TypeFacts | None, type: str, ctx: Context[Any], inputs: Mapping[str, Any]
+    ) -> dict[SimulatedObject, None]:
+        found: dict[SimulatedObject, None] = {}
+        targets = referred(type)
+        needed = {ctx.urn[: len(ctx.urn) - len(ctx.address)] + address for address in ctx.dependencies}
+        for name, value in inputs.items():
+            if facts is not None and name == facts.tags:
+                continue
+            for text in (value,) if isinstance(value, str) else leaves(value):
+                if not isinstance(text, str) or not text:
+                    continue
+                thing = self._known.get(text)
+                if thing is not None:
+                    if thing.own_id or thing.urn in needed:
+                        found[thing] = None
+                    continue
+                gone = self._gone.get(text)
+                if gone is not None and (gone.own_id or gone.urn in needed):
+                    msg = f"{ctx.address}: {name} refers to {gone.name}, which is gone, expected an object that exists; refresh, or declare it again"
+                    raise InvalidRequestError(msg, path=name)
+                target = targets.get(name)
+                if target is not None and text not in self._shown:
+                    msg = f"{ctx.address}: {name} refers to {text!r}, and there is no such {target}, expected one that exists; declare it, or seed it by sim.add({target!r}, {text!r})"
+                    raise InvalidRequestError(msg, path=name)
+        return found
+
+    def _use(self, thing: SimulatedObject, uses: dict[SimulatedObject, None]) -> None:
+        for other in thing.uses.keys() - uses.keys():
+            other.users.pop(thing, None)
+        for other in uses:
+            if other is not thing:
+                other.users[thing] = None
+        thing.uses = uses
+
+    def _free_keys(
+        self, thing: SimulatedObject, facts: TypeFacts | None, inputs: Mapping[str, Any], address: str
+    ) -> list[tuple[Any, ...]]:
+        """Give the unique keys of some inputs, which must be free."""
+        keys: list[tuple[Any, ...]] = []
+        for fields in facts.unique if facts is not None else ():
+            held = [inputs.get(field) for field in fields]
+            if any(value is None for value in held):
+                continue
+            key = (thing.type, thing.birth.account, thing.birth.region, fields, repr(held))
+            other = self._keys.get(key)
+            if other is not None and other is not thing:
+                shown = " and ".join(fields)
+                msg = f"{address}: {shown} is taken by {other.name}, expected a value that is free; change it"
+                raise ConflictError(msg, existing_id=other.id)
+            keys.append(key)
+        return keys
+
+    def _put(
+        self, thing: SimulatedObject, facts: TypeFacts | None, digits: str, keys: Sequence[tuple[Any, ...]]
+    ) -> None:
+        birth = thing.birth = values.Birth(thing.type, thing.id, digits, thing.birth.account, thing.birth.region)
+        if facts is not None:
+            thing.outputs = values.made_outputs(facts, birth, thing.inputs, self.read_fields.get(thing.type, ()))
+            self._follow(thing, facts)
+        behaviour = self.behaviours.get(thing.type)
+        if behaviour is not None and behaviour.outputs is not None:
+            thing.outputs.update(behaviour.outputs(thing))
+        thing.outputs.update(thing.seeded)
+        for value in thing.outputs.values():
+            for text in (value,) if isinstance(value, str) else value if isinstance(value, list) else ():
+                if isinstance(text, str):
+                    self._shown[text] = thing
+        self._objects[thing.type, thing.id] = thing
+        for name in _names(thing):
+            self._known[name] = thing
+            self._gone.pop(name, None)
+        for key in keys:
+            self._keys[key] = thing
+
+    @staticmethod
+    def _follow(thing: SimulatedObject, facts: TypeFacts) -> None:
+        """Let an object show the ids that what it uses has, under the same name: a machine the VPC of its subnet."""
+        for name in thing.outputs:
+            if name.endswith("_id") and facts.properties[name].computed and thing.outputs[name] != thing.id:
+                for other in thing.uses:
+                    if isinstance(shown := other.inputs.get(name, other.outputs.get(name)), str):
+                        thing.outputs[name] = shown
+
+    def add(
+        self, type: str, id: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any], place: Identity
+    ) -> SimulatedObject:
+        """Let there be an object that nobody declared."""
+        facts = type_facts(type)
+        thing = SimulatedObject(type, id, inputs, created=self.clock.time, place=place)
+        keys = self._free_keys(thing, facts, inputs, id)
+        thing.seeded = dict(outputs)
+        self._put(thing, facts, values.mark(type, id), keys)
+        return thing
+
+    def remove(self, thing: SimulatedObject) -> None:
+        """Let an object be gone; what uses it stays."""
+        self._objects.pop((thing.type, thing.id), None)
+        self._tokens.pop(thing.token, None)
+        placed = self._placed.get(thing.urn)
+        if placed is not None and thing in placed:
+            placed.remove(thing)
+        for name in _names(thing):
+            if self._known.get(name) is thing:
+                del self._known[name]
+                self._gone[name] = thing
+        for key in [key for key, holder in self._keys.items() if holder is thing]:
+            del self._keys[key]
+        for other in thing.uses:
+            other.users.pop(thing, None)
+
+
+def _names(thing: SimulatedObject) -> list[str]:
+    """List the texts that refer to an object."""
+    arns = [value for name, value in thing.outputs.items() if name == "arn" or name.endswith("_arn")]
+    return [thing.id, *(arn for arn in arns if isinstance(arn, str) and thing.id in arn)]
