@@ -23,7 +23,7 @@ from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.declare.stack import Stack
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from iaclib.engine.settings import Settings
     from iaclib.plan.facts import Facts, Found, PlanOptions
     from iaclib.plan.plan import Plan
-    from iaclib.plan.policy import Policy
     from iaclib.state.record import Snapshot
 
 

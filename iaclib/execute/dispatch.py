@@ -106,9 +106,7 @@ class Calls:
         """Have a job done; its outcome arrives in ``wait``."""
         self.running += 1
         self._open[job] = owner
-        self._pool.submit(
-            lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome))
-        )
+        self._pool.submit(lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome)))
 
     def wait(self) -> tuple[list[tuple[Any, Job, Outcome]], list[Noted], list[threading.Event]]:
         """Wait a little for something to arrive, and take all that has; it may be nothing.

@@ -47,7 +47,7 @@ class Source:
         """Give the handler by which a provider serves a type; KeyError if it doesn't."""
         return provider.handler(type_name)
 
-    def answerer(self, type_name: str, handler: Any) -> Any:  # noqa: ARG002 - for those that answer by type
+    def answerer(self, type_name: str, handler: Any) -> Any:
         """Give what answers the lookups of a type whose class brings a handler, a class or an instance."""
         return _instance(handler) if isinstance(handler, type) else handler
 

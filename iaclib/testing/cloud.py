@@ -24,6 +24,7 @@ from iaclib.model.values import leaves
 from iaclib.provider.handler import Live
 from iaclib.testing import values
 from iaclib.testing.faults import Behaviour, Faults
+from iaclib.testing.objects import SimulatedObject, names_of
 from iaclib.testing.references import referred
 
 if TYPE_CHECKING:
@@ -33,70 +34,6 @@ if TYPE_CHECKING:
     from iaclib.provider.context import Context
     from iaclib.schema.facts import TypeFacts
     from iaclib.testing.clock import VirtualClock
-
-class SimulatedObject:
-    """One object of the simulated cloud; its properties are attributes, too.
-
-    Attributes:
-        type: Its type.
-        id: Its physical id.
-        address: Where it is declared; "" for what ``sim.add`` seeded.
-        stack: The stack in which it is, ``project/stack``, or "".
-        inputs: Properties that the program gave, as the cloud has them now.
-        outputs: Properties that the cloud gave.
-        token: What its create was called with.
-        created: When, in seconds of the virtual clock.
-    """
-
-    def __init__(  # noqa: PLR0913 - all that is known at its birth
-        self,
-        type: str,
-        id: str,
-        inputs: Mapping[str, Any],
-        *,
-        address: str = "",
-        stack: str = "",
-        token: str = "",
-        created: float = 0.0,
-        own: bool = True,
-        place: tuple[str, str] = ("", ""),
-    ) -> None:
-        self.type = type
-        self.id = id
-        self.address = address
-        self.stack = stack
-        self.token = token
-        self.created = created
-        self.inputs = dict(inputs)
-        self.outputs: dict[str, Any] = {}
-        self.birth = values.Birth(type, id, "", *place)
-        self.own_id = own  # whether the id can't be anything else's text
-        self.half = False
-        self.seeded: dict[str, Any] = {}
-        self.uses: dict[SimulatedObject, None] = {}
-        self.users: dict[SimulatedObject, None] = {}
-
-    @property
-    def urn(self) -> str:
-        """``project/stack:address``."""
-        return f"{self.stack}:{self.address}"
-
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-        return f"{self.address or self.type} ({self.id})"
-
-    def __getattr__(self, name: str) -> Any:
-        shown = self.__dict__
-        for held in ("inputs", "outputs"):
-            if name in shown.get(held, ()):
-                return shown[held][name]
-        known = [*shown.get("inputs", ()), *shown.get("outputs", ())]
-        hint = near(name, known) or f"it has {', '.join(known)}"
-        raise AttributeError(f"{shown.get('address') or shown.get('type')}: no property {name!r}; {hint}")
-
-    def __repr__(self) -> str:
-        return f"<SimulatedObject {self.name}>"
 
 
 class Cloud:
@@ -325,9 +262,7 @@ class Cloud:
                     raise InvalidRequestError(msg, path=name)
         behaviour = self.behaviours.get(type)
         if behaviour is not None and behaviour.check is not None:
-            behaviour.check(
-                operation, SimulatedObject(type, "", inputs, address=ctx.address, stack=ctx.stack)
-            )
+            behaviour.check(operation, SimulatedObject(type, "", inputs, address=ctx.address, stack=ctx.stack))
         return self._references(facts, type, ctx, inputs)
 
     def _references(
@@ -399,7 +334,7 @@ class Cloud:
                 if isinstance(text, str):
                     self._shown[text] = thing
         self._objects[thing.type, thing.id] = thing
-        for name in _names(thing):
+        for name in names_of(thing):
             self._known[name] = thing
             self._gone.pop(name, None)
         for key in keys:
@@ -432,7 +367,7 @@ class Cloud:
         placed = self._placed.get(thing.urn)
         if placed is not None and thing in placed:
             placed.remove(thing)
-        for name in _names(thing):
+        for name in names_of(thing):
             if self._known.get(name) is thing:
                 del self._known[name]
                 self._gone[name] = thing
@@ -440,9 +375,3 @@ class Cloud:
             del self._keys[key]
         for other in thing.uses:
             other.users.pop(thing, None)
-
-
-def _names(thing: SimulatedObject) -> list[str]:
-    """List the texts that refer to an object."""
-    arns = [value for name, value in thing.outputs.items() if name == "arn" or name.endswith("_arn")]
-    return [thing.id, *(arn for arn in arns if isinstance(arn, str) and thing.id in arn)]

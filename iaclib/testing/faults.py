@@ -12,7 +12,7 @@ from iaclib.errors import InvalidRequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iaclib.testing.cloud import SimulatedObject
+    from iaclib.testing.objects import SimulatedObject
 
 #: What can be let fail.
 OPERATIONS = ("create", "read", "update", "delete", "find", "lookup")

@@ -32,7 +32,7 @@ def _text(parts: Any, chance: Random, groups: dict[int, str]) -> str:
     return "".join(_part(code, value, chance, groups) for code, value in parts)
 
 
-def _part(code: Any, value: Any, chance: Random, groups: dict[int, str]) -> str:  # noqa: PLR0911 - one for each code
+def _part(code: Any, value: Any, chance: Random, groups: dict[int, str]) -> str:
     if code is codes.LITERAL:
         return chr(value)
     if code is codes.NOT_LITERAL:

@@ -16,14 +16,16 @@ from iaclib.model.values import plain
 from iaclib.state.journal import Exported
 from iaclib.testing.answers import Answers, Value
 from iaclib.testing.clock import ByAddress, Turns, VirtualClock
-from iaclib.testing.cloud import Cloud, SimulatedObject
+from iaclib.testing.cloud import Cloud
 from iaclib.testing.faults import OPERATIONS, Behaviour, Error
 from iaclib.testing.handlers import SimulatedSource, place_of
+from iaclib.testing.objects import SimulatedObject
 from iaclib.testing.twice import collect_twice, fields_read
 from iaclib.testing.values import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import timedelta
 
     from iaclib.declare.desired import Desired
     from iaclib.declare.stack import Stack
@@ -118,7 +120,9 @@ class Simulator(Engine):
             item = facts.properties.get(key)
             if item is None:
                 hint = near(key, facts.properties) or f"it has {', '.join(facts.properties)}"
-                msg = f"sim.add({name!r}): {key} is no property of it, expected one that is declared ({hint}); correct it"
+                msg = (
+                    f"sim.add({name!r}): {key} is no property of it, expected one that is declared ({hint}); correct it"
+                )
                 raise DeclarationError(msg)
             fault = item.shape.fault(value)
             if fault is not None:
@@ -186,16 +190,37 @@ class Simulator(Engine):
         error = ThrottledError(f"too many calls of {operation}, as the test asked", retry_after=retry_after)
         self._cloud.faults.add(operation, address, times, error, after=False)
 
-    def drift(self, address: str, /, **props: Any) -> None:
-        """Change an object behind the engine's back; None unsets a property.
+    def drift(
+        self,
+        ref: str | StackRef | Stack,
+        *,
+        targets: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        max_age: timedelta | float | None = None,
+        **props: Any,
+    ) -> Any:
+        """Change an object behind the engine's back; without properties tell what drifted, as ``Engine.drift``.
+
+        Args:
+            ref: An object's address; or a stack, to be told.
+            targets: See ``Engine.drift``.
+            exclude: See ``Engine.drift``.
+            max_age: See ``Engine.drift``.
+            **props: Its properties as they are from now on; None unsets one.
 
         Raises:
             KeyError: There is no object.
             DeclarationError: A property doesn't fit.
         """
+        if not props:
+            return super().drift(ref, targets=targets, exclude=exclude, max_age=max_age)
+        self._alter(str(ref), props)
+        return None
+
+    def _alter(self, address: str, props: Mapping[str, Any]) -> None:
         thing = self.objects[address]
         facts = type_facts(thing.type)
-        for name, value in plain(props, f"sim.drift({address!r})").items():
+        for name, value in plain(dict(props), f"sim.drift({address!r})").items():
             item = facts.properties.get(name) if facts is not None else None
             if facts is not None and item is None:
                 hint = near(name, facts.properties) or f"it has {', '.join(facts.properties)}"
@@ -263,7 +288,9 @@ class Simulator(Engine):
         ref = StackRef.parse(carrier.stack)
         snapshot = self._backend.load(ref)
         found = [*snapshot.records.values(), *snapshot.superseded]
-        return [ref.urn(one.address) for one in found if (one.options.get("deleted_with") or ("",))[0] == carrier.address]
+        return [
+            ref.urn(one.address) for one in found if (one.options.get("deleted_with") or ("",))[0] == carrier.address
+        ]
 
 
 class Objects(Mapping[str, SimulatedObject]):

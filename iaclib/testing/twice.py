@@ -70,7 +70,9 @@ def _compare(one: Declared, two: Declared) -> None:
         mine, other = _written(one), _written(two)
         for key in mine.keys() | other.keys():
             if mine.get(key) != other.get(key):
-                _differs(one.address, f"the option {key}" if key != "options" else "its options", f", in {one.location}")
+                _differs(
+                    one.address, f"the option {key}" if key != "options" else "its options", f", in {one.location}"
+                )
 
 
 def _path(one: Any, two: Any) -> str | None:

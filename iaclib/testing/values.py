@@ -90,7 +90,7 @@ def _named_by(facts: TypeFacts) -> str | None:
     return None
 
 
-def made(shape: Shape, name: str, birth: Birth) -> Any:  # noqa: PLR0911 - one for each kind
+def made(shape: Shape, name: str, birth: Birth) -> Any:
     """Make a value of a shape."""
     if shape.enum:
         return shape.enum[0]
@@ -157,7 +157,6 @@ def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind
     if name.endswith(("account", "account_id", "owner_id")):
         return birth.account
     return f"{name.replace('_', '-')}-{digits[:8]}"
-
 
 
 def made_outputs(
