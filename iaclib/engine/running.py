@@ -291,7 +291,9 @@ class Operation:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
         outputs: Mapping[str, Any] = dict(self.ledger.state.outputs)
-        run = Run(ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial)
+        run = Run(
+            ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial, records=dict(self.ledger.state.records)
+        )
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 

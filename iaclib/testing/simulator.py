@@ -6,13 +6,14 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from iaclib.declare.registry import type_facts
+from iaclib.declare.registry import require_type, type_facts
 from iaclib.engine.engine import Engine
 from iaclib.engine.given import stack_ref
-from iaclib.errors import DeclarationError, ThrottledError
+from iaclib.errors import DeclarationError, IaclibError, PartialFailure, ThrottledError
 from iaclib.execute.handlers import Access
 from iaclib.model.addresses import StackRef, near
 from iaclib.model.values import plain
+from iaclib.plan.queries import type_name
 from iaclib.state.journal import Exported
 from iaclib.testing.answers import Answers, Value
 from iaclib.testing.clock import ByAddress, Turns, VirtualClock
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 
     from iaclib.declare.desired import Desired
     from iaclib.declare.stack import Stack
+    from iaclib.engine.running import Operation
     from iaclib.execute.events import Event
+    from iaclib.execute.run import Run
+    from iaclib.plan.plan import Plan
     from iaclib.provider.base import Provider
+    from iaclib.schema.facts import TypeFacts
 
 
 class Simulator(Engine):
@@ -70,6 +75,7 @@ class Simulator(Engine):
             _clock=clock,
             _token=lambda: mark("simulated", next(numbers)),
         )
+        self.last: dict[str, object] = {}  # what was planned and done last, for whoever reports a failure
         self._answers = Answers()
         self._cloud = Cloud(clock)
         self._cloud.following = self._following
@@ -84,6 +90,25 @@ class Simulator(Engine):
         for type, field in fields_read(desired):
             self._cloud.read_fields.setdefault(type, set()).add(field)
         return desired
+
+    if not TYPE_CHECKING:  # the signature is the Engine's
+
+        def plan(self, stack: Stack, **options: Any) -> Plan:
+            """Plan, as an Engine; see there."""
+            found = super().plan(stack, **options)
+            self.last = {"the last plan": found}
+            return found
+
+    def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
+        self.last = {"the last plan": plan}
+        try:
+            run = super()._carry_out(op, plan, continue_on_error=continue_on_error)
+        except IaclibError as error:
+            if (failed := getattr(error, "run", None)) is not None:
+                self.last["the last run"] = failed
+            raise
+        self.last["the last run"] = run
+        return run
 
     # --------------------------------------------------------------------------------------------- what there is
 
@@ -173,10 +198,7 @@ class Simulator(Engine):
         Raises:
             ValueError: There is no such operation.
         """
-        from iaclib.errors import PartialFailure
-
-        partial = error is PartialFailure
-        self._cloud.faults.add(operation, address, times, error, after=after or partial)
+        self._cloud.faults.add(operation, address, times, error, after=after or error is PartialFailure)
 
     def throttle(self, operation: str, address: str, times: int = 1, retry_after: float | None = None) -> None:
         """Let calls be throttled, which the engine retries.
@@ -321,14 +343,7 @@ class Objects(Mapping[str, SimulatedObject]):
         return len(list(iter(self)))
 
 
-def _type(type: Any) -> tuple[str, Any]:
+def _type(type: Any) -> tuple[str, TypeFacts]:
     """Give the name and facts of a resource class or a type."""
-    if isinstance(type, str):
-        from iaclib.declare.registry import require_type
-
-        return type, require_type(type, "sim")[1]
-    known = getattr(getattr(type, "_iac_class", None), "type", None)
-    if known is None or isinstance(known, str):
-        msg = f"sim: {type!r} is no resource class, expected one, or the name of its type; pass it"
-        raise DeclarationError(msg)
-    return known.type, known
+    name = type_name(type)
+    return name, require_type(name, "sim")[1]

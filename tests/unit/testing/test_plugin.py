@@ -1,0 +1,125 @@
+"""The pytest plugin, as a project of its own meets it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[3]
+PROGRAM = """
+import iaclib as iac
+from iaclib.aws import ec2
+
+class Net(iac.Stack):
+    cidr: str = "10.0.0.0/16"
+    def build(self):
+        vpc = ec2.VPC("vpc", cidr_block=self.cidr, tags={"Name": "net"})
+        ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block="10.0.0.0/24")
+        self.export(vpc=vpc.id, password=iac.secret("hush-hush"))
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Give a function that runs pytest on a test module in a project of its own."""
+
+    def run(test, *args, program=PROGRAM):
+        (tmp_path / "program.py").write_text(program)
+        (tmp_path / "test_it.py").write_text(f"from program import *\n{test}")
+        (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\nfilterwarnings = error\n")
+        env = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
+        env.pop("PYTEST_ADDOPTS", None)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *args, "test_it.py"]
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=100)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+def test_a_test_needs_the_fixture_only(project):
+    """Each test has a simulator of its own."""
+    code, out = project("""
+def test_one(sim):
+    run = sim.apply(Net("dev"))
+    assert [subnet.cidr_block for subnet in run.resources(ec2.Subnet)] == ["10.0.0.0/24"]
+
+def test_two(sim):
+    assert not sim.objects
+    assert sim.plan(Net("dev")).creates(ec2.VPC) == ["vpc"]
+""")
+    assert code == 0, out
+
+
+def test_a_snapshot_is_stored_updated_and_redacted(project, tmp_path):
+    """Without a stored one the test fails; another plan is shown as the difference."""
+    test = "def test_plan(sim, plan_snapshot):\n    assert sim.plan(Net('dev')) == plan_snapshot\n"
+    assert project(test)[0] == 1
+    assert project(test, "--snapshot-update")[0] == 0
+    stored = (tmp_path / "__snapshots__" / "test_it.ambr").read_text()
+    assert "create vpc  aws:ec2:VPC" in stored
+    assert '"(secret)"' in stored
+    assert "hush-hush" not in stored
+    assert project(test)[0] == 0
+    code, out = project(test, program=PROGRAM.replace("10.0.0.0/16", "10.9.0.0/16"))
+    assert code == 1
+    assert '10.9.0.0/16' in out
+
+
+def test_a_failure_shows_plan_and_run_as_text(project):
+    """The last of the test's simulator, also where only a list was compared."""
+    code, out = project("""
+def test_fails(sim):
+    run = sim.apply(Net("dev"))
+    assert run.resources(ec2.Subnet) == []
+
+def test_refused(sim):
+    sim.fail("create", "subnet")
+    sim.apply(Net("dev"))
+
+def test_differs(sim):
+    assert sim.plan(Net("dev")) == sim.plan(Net("dev", cidr="10.1.0.0/16"))
+""")
+    assert code == 1
+    assert "iaclib: the last plan" in out
+    assert "+ vpc  aws:ec2:VPC  (create)" in out
+    assert "Run: 2 created." in out
+    assert "subnet  create  FAILED: subnet: create failed: create is refused" in out
+    assert '-    cidr_block: "10.0.0.0/16"' in out
+    assert '+    cidr_block: "10.1.0.0/16"' in out
+
+
+def test_live_tests_run_when_asked_for_only(project):
+    """The marker is known, and off by default."""
+    test = "import pytest\n@pytest.mark.iaclib_live\ndef test_live():\n    print('it is live')\n"
+    assert "1 skipped" in project(test, "--strict-markers")[1]
+    assert "1 passed" in project(test, "--strict-markers", "--iaclib-live")[1]
+
+
+def test_it_works_side_by_side_and_with_the_event_loop(project):
+    """Under xdist, and awaited."""
+    code, out = project(
+        """
+import asyncio
+import pytest
+
+@pytest.mark.parametrize("n", range(6))
+def test_one(sim, n):
+    async def main():
+        return await sim.aapply(Net("dev"))
+    assert asyncio.run(main()).outputs["vpc"].startswith("vpc-")
+""",
+        "-n",
+        "2",
+    )
+    assert code == 0, out
+
+
+def test_it_loads_nothing_until_a_fixture_is_used():
+    """Importing the plugin imports no other module of the library than its own packages."""
+    code = "import sys, iaclib.testing.plugin; print(sorted(m for m in sys.modules if m.startswith('iaclib')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert done.stdout.strip() == "['iaclib', 'iaclib.testing', 'iaclib.testing.plugin']"
