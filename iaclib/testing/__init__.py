@@ -1,7 +1,7 @@
 """What tests of programs, backends and providers are made with.
 
-``Simulator`` is an engine whose clouds are simulated; ``contracts`` has
-suites for backends, handlers and components; ``strategies`` has hypothesis
+``Simulator`` is an engine whose clouds are simulated; ``check`` asserts that
+policies have nothing against a plan; ``contracts`` has suites for backends, handlers and components; ``strategies`` has hypothesis
 strategies. Importing this package loads nothing; ``contracts`` needs pytest,
 and ``strategies`` hypothesis.
 """
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from iaclib.testing import contracts as contracts
     from iaclib.testing import strategies as strategies
+    from iaclib.testing.checks import check as check
     from iaclib.testing.simulator import Simulator as Simulator
 
-__all__ = ["Simulator", "contracts", "strategies"]
+__all__ = ["Simulator", "check", "contracts", "strategies"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +24,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "Simulator":
         found: Any = import_module("iaclib.testing.simulator").Simulator
+    elif name == "check":
+        found = import_module("iaclib.testing.checks").check
     elif name in __all__:
         found = import_module(f"iaclib.testing.{name}")
     else:

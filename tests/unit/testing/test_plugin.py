@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[3]
+from pytest_here import PROJECT, run_pytest
+
 PROGRAM = """
 import iaclib as iac
 from iaclib.aws import ec2
@@ -30,12 +29,7 @@ def project(tmp_path):
     def run(test, *args, program=PROGRAM):
         (tmp_path / "program.py").write_text(program)
         (tmp_path / "test_it.py").write_text(f"from program import *\n{test}")
-        (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\nfilterwarnings = error\n")
-        env = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
-        env.pop("PYTEST_ADDOPTS", None)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *args, "test_it.py"]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=100)
-        return done.returncode, done.stdout + done.stderr
+        return run_pytest(tmp_path, *args, "test_it.py")
 
     return run
 
@@ -66,7 +60,7 @@ def test_a_snapshot_is_stored_updated_and_redacted(project, tmp_path):
     assert project(test)[0] == 0
     code, out = project(test, program=PROGRAM.replace("10.0.0.0/16", "10.9.0.0/16"))
     assert code == 1
-    assert '10.9.0.0/16' in out
+    assert "10.9.0.0/16" in out
 
 
 def test_a_failure_shows_plan_and_run_as_text(project):
