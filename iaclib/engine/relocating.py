@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -136,7 +137,7 @@ def _all_moves(source: Snapshot, target: Snapshot, moves: Mapping[str, str]) -> 
         for address in addresses:
             found[address] = new + address[len(old) :]
     taken = {new for new in found.values() if new in target.records}
-    taken |= {new for new in found.values() if list(found.values()).count(new) > 1}
+    taken |= {new for new, count in Counter(found.values()).items() if count > 1}
     if taken:
         name = min(taken)
         msg = f"{name}: more than one object would be recorded there, expected an address that is free; choose another one"

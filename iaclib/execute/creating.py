@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from iaclib.execute.desk import Desk
     from iaclib.execute.job import Job, Outcome
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.plan.node import Node
     from iaclib.state.journal import Entry
 

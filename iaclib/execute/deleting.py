@@ -12,7 +12,7 @@ from iaclib.state.record import Intent
 if TYPE_CHECKING:
     from iaclib.execute.desk import Desk
     from iaclib.execute.job import Job, Outcome
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from iaclib.execute.job import Job, Outcome
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.limits import Limits
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.plan.node import Node
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record

@@ -18,7 +18,7 @@ from iaclib.execute.events import Kind as EventKind
 from iaclib.execute.job import Abandoned, Job, Outcome
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
-from iaclib.execute.steps import Kind, StepGraph, Task
+from iaclib.execute.task import Kind, StepGraph, Task
 from iaclib.execute.work import Work
 from iaclib.model.redact import redact_text, redacted
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from iaclib.execute.ledger import Ledger
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.plan.node import Node
     from iaclib.plan.plan import Plan
     from iaclib.schema.facts import TypeFacts

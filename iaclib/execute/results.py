@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from iaclib.execute.job import Job, Outcome
     from iaclib.execute.run import Step
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.plan.node import Node
     from iaclib.schema.facts import TypeFacts
     from iaclib.state.journal import Entry

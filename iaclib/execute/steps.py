@@ -9,72 +9,16 @@ their edges; nothing recurses.
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import DependencyCycleError
-from iaclib.plan.recorded import beside
+from iaclib.execute.task import Kind, StepGraph, Task, after, roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
 
     from iaclib.plan.node import Node
     from iaclib.state.record import Record, Snapshot
-
-
-class Kind(enum.Enum):
-    """What a task does."""
-
-    MAIN = "main"  # create, update, or write what changed in state only
-    DECIDE = "decide"  # find out whether a "may replace" becomes one, before anything is deleted
-    DELETE = "delete"  # delete an object, or let it go
-    GATE = "gate"  # order only: nothing is done
-
-
-class Task:
-    """One place in the order. Mutable: the executor counts down ``waiting``."""
-
-    __slots__ = (
-        "address", "blocked", "carrier", "early", "gate", "kind", "next", "node", "record", "superseded", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, kind: Kind, address: str, node: Node | None = None, record: Record | None = None) -> None:
-        self.kind = kind
-        self.address = address
-        self.node = node
-        self.record = record  # for DELETE: what goes
-        self.early = False  # for DELETE: whether it goes before its replacement is created
-        self.superseded = False  # for DELETE: whether an earlier run left it superseded
-        self.carrier: Task | None = None  # for DELETE: with whose delete the object goes (rule 8)
-        self.gate: Task | None = None  # for such a DELETE: what stands for it in the order of deletes
-        self.next: list[tuple[Task, bool]] = []  # (follower, whether it needs this to succeed)
-        self.waiting = 0
-        self.blocked = ""  # the address because of which it is skipped
-
-    @property
-    def stand(self) -> Task:
-        """What stands for an object in the order of deletes."""
-        return self.gate or self
-
-    def then(self, other: Task, *, needed: bool = True) -> None:
-        """Make another task wait for this one."""
-        self.next.append((other, needed))
-        other.waiting += 1
-
-    def __repr__(self) -> str:
-        return f"<{self.kind.value} {self.address}>"
-
-
-class StepGraph:
-    """All tasks of a run, in an order that respects their edges."""
-
-    __slots__ = ("barrier", "decides", "main", "tasks")
-
-    def __init__(self, tasks: list[Task], main: dict[str, Task], decides: dict[str, Task], barrier: Task) -> None:
-        self.tasks = tasks
-        self.main = main  # address -> the task after which its record is final
-        self.decides = decides
-        self.barrier = barrier  # after all creates and updates
 
 
 def build_steps(
@@ -125,6 +69,7 @@ class _Build:
         self.downstream: set[str] = set()  # what may have to wait for an early delete
         self.unsure: dict[Task, list[Task]] = {}  # early task -> downstream ones that go before it, if they can
         self.carried: list[Task] = []  # what stands for objects that go with another
+        self.roots: Mapping[Task, Task] = {}  # delete -> the one that takes it along
 
     # ------------------------------------------------------------------------------------- creates and updates
 
@@ -230,10 +175,10 @@ class _Build:
         """Let an object go with another's delete, but what stands on it go before (rule 8)."""
         tasks = {task.record.uid: task for found in self.deleting.values() for task in found if task.record is not None}
         for task in tasks.values():
-            uid = "" if _retained(task) else _beside(task)
+            uid = "" if task.retained else task.beside
             carrier = tasks.get(uid) if uid else None
             # What has to make way for its own successor can't wait for a delete at the end.
-            if carrier is None or carrier is task or _retained(carrier) or (task.early and not carrier.early):
+            if carrier is None or carrier is task or carrier.retained or (task.early and not carrier.early):
                 continue
             task.carrier = carrier
             task.gate = Task(Kind.GATE, task.address)
@@ -243,6 +188,7 @@ class _Build:
         for task in tasks.values():
             if task.carrier is not None:
                 task.stand.then(task.carrier.stand)
+        self.roots = roots_of(tasks.values())
 
     def _between(self, users: Mapping[str, Sequence[str]], standing: Mapping[str, Sequence[Task]]) -> None:
         """Let the order of two deletes pass through kept addresses.
@@ -260,7 +206,10 @@ class _Build:
     def _place(self, task: Task, users: Iterable[str], standing: Iterable[Task]) -> None:
         if not task.early:
             self.barrier.then(task.stand, needed=False)
+        root = self.roots.get(task)
         for other in standing:
+            if root is not None and self.roots.get(other) is root:  # one call takes both
+                continue
             # What stands at the address of an old half by now may well stand on its successor: a late delete of it can wait.
             if task.early and task.superseded and not other.early:
                 continue
@@ -271,8 +220,11 @@ class _Build:
         for user in users:
             if user == task.address:
                 continue
-            if (user, task.early) in self.gates:
-                self.gates[user, task.early].then(task.stand)
+            gate = self.gates.get((user, task.early))
+            if gate is not None and task.superseded:  # what is kept may well stand on its successor
+                self.unsure.setdefault(task.stand, []).append(gate)
+            elif gate is not None:
+                gate.then(task.stand)
             final = self.main.get(user)
             if final is None:
                 continue
@@ -285,9 +237,9 @@ class _Build:
     def _make_sure(self) -> None:
         """Let what has to wait for some early delete go before another one where it doesn't wait for that."""
         for task, finals in self.unsure.items():
-            after = _after(task)
+            later = after(task)
             for final in finals:
-                if final not in after:
+                if final not in later:
                     final.then(task)
 
     def _create_after(self, address: str, task: Task) -> None:
@@ -348,19 +300,6 @@ class _Build:
         return StepGraph(tasks, self.main, self.decides, self.barrier)
 
 
-def _retained(task: Task) -> bool:
-    if task.superseded or task.node is None:
-        return task.record is not None and bool(task.record.options.get("retain_on_delete"))
-    return task.node.retain
-
-
-def _beside(task: Task) -> str:
-    """Give the uid of the object with which a task's goes, or ""."""
-    if task.superseded or task.node is None:
-        return beside(task.record) if task.record is not None else ""
-    return task.node.beside
-
-
 def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
     seen = set(start)
     todo = list(seen)
@@ -369,16 +308,4 @@ def _closure(start: Iterable[str], edges: Mapping[str, Any]) -> set[str]:
             if name not in seen:
                 seen.add(name)
                 todo.append(name)
-    return seen
-
-
-def _after(start: Task) -> set[Task]:
-    """Give all tasks that wait for one, directly or not."""
-    seen: set[Task] = set()
-    todo = [start]
-    while todo:
-        for task, _needed in todo.pop().next:
-            if task not in seen:
-                seen.add(task)
-                todo.append(task)
     return seen

@@ -17,7 +17,7 @@ from iaclib.execute.handlers import plain_inputs
 from iaclib.execute.observe import before_update, written
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
-from iaclib.execute.steps import Kind, Task
+from iaclib.execute.task import Kind, Task
 from iaclib.model.values import has_unknown
 from iaclib.state.journal import Began, Ended
 from iaclib.state.record import Intent, Record

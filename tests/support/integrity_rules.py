@@ -135,8 +135,20 @@ def check_planned(plan: Any, calls: Sequence[Call], program: Mapping[str, Spec])
             assert both <= 1, f"{change.address} was created and updated"
 
 
-def check_order(plan: Any, before: Any, calls: Sequence[Call], program: Mapping[str, Spec], *, stopped: bool) -> None:
-    """Check the order of a run's calls against what was recorded before it and declared (rules 1, 2, 6)."""
+def check_order(
+    plan: Any,
+    before: Any,
+    calls: Sequence[Call],
+    program: Mapping[str, Spec],
+    *,
+    stopped: bool,
+    vanished: Collection[str] = (),
+) -> None:
+    """Check the order of a run's calls against what was recorded before it and declared (rules 1, 2, 6).
+
+    Args:
+        vanished: Addresses whose current object was gone before the run.
+    """
     first: dict[str, int] = {}
     last: dict[str, int] = {}
     deleted: dict[str, int] = {}
@@ -155,10 +167,10 @@ def check_order(plan: Any, before: Any, calls: Sequence[Call], program: Mapping[
         assert max(last.values()) < min(deleted.values()), f"a delete came before a create or update\n{plan}"
     if not early and stopped:
         assert not deleted, f"a delete ran although a create or update failed\n{plan}"
-    _check_deletes(before, deleted, plan)
+    _check_deletes(before, deleted, plan, vanished)
 
 
-def _check_deletes(before: Any, deleted: Mapping[str, int], plan: Any) -> None:
+def _check_deletes(before: Any, deleted: Mapping[str, int], plan: Any, vanished: Collection[str]) -> None:
     everything = [*before.records.values(), *before.superseded]
     needs: dict[str, set[str]] = {}
     for record in everything:
@@ -169,6 +181,8 @@ def _check_deletes(before: Any, deleted: Mapping[str, int], plan: Any) -> None:
                 continue
             if user.address in _closure(used.address, needs):
                 continue  # edges were turned round: old halves tell nothing
+            if used.address in vanished and used in before.superseded:
+                continue  # the edge went with the object that is gone
             if user.id in deleted and used.id in deleted:
                 message = f"{used.address} was deleted before {user.address}, which depends on it\n{plan}"
                 assert deleted[user.id] < deleted[used.id], message

@@ -84,6 +84,7 @@ class Life:
         self.released: set[str] = set()  # objects that the engine was to let go
         self.acting: Mapping[str, Spec] = {}  # the program that an operation is about
         self.uids: Mapping[str, str] = {}  # of the objects there were when it began
+        self.beside: Mapping[str, Any] = {}  # what these went with, by uid
 
     def new_engine(self) -> Engine:
         return Engine(
@@ -114,7 +115,9 @@ class Life:
         uid = next((record.uid for record in everything if record.id == id), None)
         found = []
         for record in everything:
-            beside, retain = record.options.get("deleted_with"), record.options.get("retain_on_delete")
+            # The name of a successor that is deleted is taken out of records; the old half still has what went with it.
+            beside = record.options.get("deleted_with") or self.beside.get(record.uid)
+            retain = record.options.get("retain_on_delete")
             spec = self.acting.get(record.address) if record in snapshot.records.values() else None
             if spec is not None:
                 retain = spec.retain
@@ -177,6 +180,7 @@ class Life:
             return False
         plan = self.planned(**how)
         self.cloud.take()
+        vanished = {name for name, record in before.records.items() if record.id not in self.cloud.objects}
         run: Callable[[], Any]
         if saved and plan is not None:
             run = lambda: self.engine.apply(plan, continue_on_error=go_on)
@@ -193,7 +197,7 @@ class Life:
                 check_planned(plan, calls, program)
             check_along(plan, before, calls, program)
             failed = any(getattr(error, "action", "") in {"create", "update"} for error in self.errors)
-            check_order(plan, before, calls, program, stopped=failed and not go_on)
+            check_order(plan, before, calls, program, stopped=failed and not go_on, vanished=vanished)
             if touched is not None:
                 check_untouched(before, after, calls, touched | moves(program, before.records).keys())
         check_protected(before, calls, program)
@@ -240,6 +244,8 @@ class Life:
         new_of = moves(program or {}, began.records)
         self.acting = {name: spec for name, spec in (program or {}).items() if touched is None or name in touched}
         self.uids = {new_of.get(address, address): record.uid for address, record in began.records.items()}
+        everything = (*began.records.values(), *began.superseded)
+        self.beside = {record.uid: record.options.get("deleted_with") for record in everything}
         clean = self.tried(run, before, refresh=refresh)
         self.release(began, new_of, forgetting)
         running = {run.id for run in self.engine.history(REF) if run.status == "running"}

@@ -101,6 +101,9 @@ class Machine(Life, RuleBasedStateMachine):
         if spec is None:
             return
         type_name = KINDS[spec.kind].__name__
+        kin = (held for held in self.cloud.objects.values() if held.type == type_name)
+        if spec.kind == "named" and any(held.inputs["label"] == spec.label for held in kin):
+            return  # a cloud keeps no two of one label
         inputs: dict[str, Any] = {"size": spec.size if same else 9}
         if isinstance(spec.hard, str):
             inputs["hard"] = spec.hard

@@ -6,7 +6,8 @@ import pytest
 
 from iaclib.declare.options import DEFAULT
 from iaclib.errors import DependencyCycleError
-from iaclib.execute.steps import Kind, build_steps
+from iaclib.execute.steps import build_steps
+from iaclib.execute.task import Kind
 from iaclib.plan.changes import Action
 from iaclib.plan.node import Node
 from iaclib.state.record import Record, Snapshot
