@@ -33,16 +33,20 @@ def fields_read(desired: Desired) -> Iterator[tuple[str, str]]:
                 yield declared.type, field
 
 
-def collect_twice(stack: Stack) -> Desired:
-    """Collect a program, and again with other tokens.
+def collect_twice(stack: Stack, *, always: bool = False) -> Desired:
+    """Collect a program, and again with other tokens if it wrote any output as text.
 
     The stack of a ``with`` block has run already, and is taken as it is.
+
+    Args:
+        stack: The program.
+        always: Whether to collect again also without tokens, to find what depends on chance.
 
     Raises:
         DeclarationError: The two differ; it says where.
     """
     first = collect(stack)
-    if stack.__dict__["_iac_block"]:
+    if stack.__dict__["_iac_block"] or not (first.tokens or always):
         return first
     second = collect(stack, salt=_SALT)
     for address in (*first.resources, *second.resources):

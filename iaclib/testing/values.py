@@ -118,7 +118,7 @@ def made(shape: Shape, name: str, birth: Birth) -> Any:
 
 def _text(shape: Shape, name: str, birth: Birth) -> str:
     usual = _usual(name, birth)
-    if shape.fault(usual) is None:
+    if shape.plain_text or shape.fault(usual) is None:
         return usual
     if shape.pattern is not None:
         found = sample(shape.pattern, Random(mark(birth.mark, name)))  # noqa: S311 - not for secrets
@@ -130,7 +130,6 @@ def _text(shape: Shape, name: str, birth: Birth) -> str:
 
 
 def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind of name
-    digits = mark(birth.mark, name)
     if name in _own_id_names(birth.type):
         return birth.id
     if name == "arn" or name.endswith("_arn"):
@@ -139,9 +138,11 @@ def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind
         owner = birth.id if name in ("arn", own_id_field(birth.type)[:-2] + "arn") else f"{birth.id}/{name[:-4]}"
         return f"arn:{provider}:{service}:{birth.region}:{birth.account}:{slug(birth.type)}/{owner}"
     if name == "ip" or name.endswith(("_ip", "ip_address")):
+        digits = mark(birth.mark, name)
         numbers = [int(digits[at : at + 2], 16) for at in (0, 2, 4)]
         return f"10.{numbers[0]}.{numbers[1]}.{numbers[2]}"
     if "cidr" in name:
+        digits = mark(birth.mark, name)
         return f"10.{int(digits[:2], 16)}.{int(digits[2:4], 16)}.0/24"
     host = f"{birth.id.lower()}.{birth.region}.simulated.test"
     if name == "url" or name.endswith(("_url", "_uri")):
@@ -156,7 +157,7 @@ def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind
         return birth.region
     if name.endswith(("account", "account_id", "owner_id")):
         return birth.account
-    return f"{name.replace('_', '-')}-{digits[:8]}"
+    return f"{name.replace('_', '-')}-{mark(birth.mark, name)[:8]}"
 
 
 def made_outputs(
