@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from iaclib.execute.delivery import Delivery
     from iaclib.execute.executor import Queue
     from iaclib.execute.handlers import Access
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
     from iaclib.plan.policy import Policy
     from iaclib.state.backend import Backend, Lease
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any
 
 from iaclib.execute.pool import Pool
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Iterable
 
-    from iaclib.execute.steps import Task
+    from iaclib.execute.task import Task
 
 _START = 1_767_225_600.0  # the first second of 2026
 _NESTED = 40  # calls that wait within each other; each takes a dozen frames of the stack
@@ -30,6 +30,7 @@ class VirtualClock:
         self.time = start
         self.turns: Turns | None = None  # whose calls run now
         self.inside = 0  # handler calls that are under way
+        self.lock = threading.RLock()  # operations in several threads take turns
 
     def now(self) -> float:
         """Give seconds since the epoch."""
@@ -72,13 +73,14 @@ class Turns(Pool):
 
     def turn(self) -> None:
         """Make the calls that wait, and deliver what ends first."""
-        while self._waiting:
-            self._next()
-        if self._done:
-            end = self._clock.time = self._done[0][0]
-            while self._done and self._done[0][0] == end:
-                _, _, deliver, outcome = heapq.heappop(self._done)
-                deliver(outcome)
+        with self._clock.lock:
+            while self._waiting:
+                self._next()
+            if self._done:
+                end = self._clock.time = self._done[0][0]
+                while self._done and self._done[0][0] == end:
+                    _, _, deliver, outcome = heapq.heappop(self._done)
+                    deliver(outcome)
 
     def until(self, time: float) -> None:
         """Make the calls that begin before a time, while another one waits for it."""

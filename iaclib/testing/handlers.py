@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from iaclib.testing.answers import Answers
     from iaclib.testing.cloud import Cloud
 
-ACCOUNT, REGION = "123456789012", "sim-west-1"
+ACCOUNT, REGION = "123456789012", "eu-west-1"
 _OWNERS = ("account", "project", "subscription_id", "subscription")
 _PLACES = ("region", "location")
 

@@ -143,6 +143,8 @@ def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind
         return f"10.{numbers[0]}.{numbers[1]}.{numbers[2]}"
     if "cidr" in name:
         digits = mark(birth.mark, name)
+        if "ipv6" in name:
+            return f"fd{digits[:2]}:{digits[2:6]}:{digits[6:10]}::/64"
         return f"10.{int(digits[:2], 16)}.{int(digits[2:4], 16)}.0/24"
     host = f"{birth.id.lower()}.{birth.region}.simulated.test"
     if name == "url" or name.endswith(("_url", "_uri")):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import pytest
 
+import aws_cloud
 from iaclib import declare as iac
 from iaclib.aws import ec2, iam, s3
 from iaclib.aws.provider import Provider
@@ -22,6 +24,7 @@ from iaclib.errors import (
     PlanError,
     UndecidedError,
 )
+from iaclib.plan.plan import Plan
 from iaclib.testing import Simulator
 
 
@@ -67,6 +70,10 @@ def a_then_b():
     Box("b", inside=a.id)
 
 
+def a_then_b_unnamed():
+    Box("b", inside=Box("a").id)
+
+
 @pytest.fixture
 def sim():
     with Simulator() as made:
@@ -100,6 +107,28 @@ def test_no_real_handler_and_no_credentials_are_needed(sim):
     assert not sim.objects
 
 
+def test_every_shipped_type_lives_its_life(sim, tmp_path):
+    """Created, found unchanged, changed by a plan that went through a file, and destroyed."""
+    program = lambda label: aws_cloud.Everything("test", image="ami-1", label=label)
+    sim.apply(program("one"))
+    assert not sim.plan(program("one"), refresh=True)
+    sim.plan(program("two")).save(tmp_path / "plan")
+    assert sim.apply(Plan.load(tmp_path / "plan"), program=program("two")).ok
+    assert not sim.plan(program("two"), refresh=True)
+    sim.destroy("everything/test")
+    assert not sim.objects
+
+
+def test_operations_in_several_threads_take_turns(sim):
+    """Two stacks are applied at once from an event loop."""
+
+    async def main():
+        return await asyncio.gather(*(sim.aapply(stack(a_then_b_unnamed, name)) for name in ("one", "two", "three")))
+
+    assert [run.ok for run in asyncio.run(main())] == [True] * 3
+    assert len(sim.calls) == 6
+
+
 def test_outputs_have_the_declared_shape():
     """Texts, numbers, lists, and texts with a pattern; what is unset is made up only if it is read."""
     with Simulator() as sim:
@@ -114,7 +143,7 @@ def test_outputs_have_the_declared_shape():
         assert isinstance(box.count, int)
         assert isinstance(box.parts[0], str)
         assert box.serial[:3].isupper()
-        assert sim.objects["second"].data["zone"] == box.zone == "sim-west-1a"
+        assert sim.objects["second"].data["zone"] == box.zone == "eu-west-1a"
         assert "code" not in box.outputs
 
 
