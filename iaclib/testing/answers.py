@@ -32,7 +32,7 @@ class Answers:
     def __init__(self) -> None:
         self._answers: dict[str, list[_Answer]] = {}
 
-    def add(self, lookup: Any, value: Value) -> None:
+    def add(self, lookup: Any, value: Any) -> None:
         """Note an answer.
 
         Raises:
@@ -41,6 +41,9 @@ class Answers:
         key, fields, asked = _subject(lookup)
         if isinstance(value, Mapping):
             _check(key, fields, value)
+        elif value is not None and not callable(value):
+            msg = f"sim.answer({key!r}): {value!r} is no answer, expected fields by name, a function or None; pass that"
+            raise DeclarationError(msg)
         self._answers.setdefault(key, []).append(_Answer(value, fields, asked))
 
     def find(self, type: str, address: str, query: Mapping[str, Any], place: Identity) -> Mapping[str, Any] | None:

@@ -57,6 +57,7 @@ class Cloud:
         self._known: dict[str, SimulatedObject] = {}  # by what refers to it: its id, its ARN
         self._gone: dict[str, SimulatedObject] = {}  # by the same, of what is there no more
         self._shown: dict[str, SimulatedObject] = {}  # by any text among outputs
+        self.absent: set[tuple[str, str]] = set()  # what the test says is not there
         self.read_fields: dict[str, set[str]] = {}  # what programs read of a type
         self._keys: dict[tuple[Any, ...], SimulatedObject] = {}
         self._born: dict[str, int] = {}  # how many objects lived at a urn
@@ -134,7 +135,8 @@ class Cloud:
         """Show an object."""
         after = self._enter("read", ctx)
         thing = self._objects.get((type, id))
-        if thing is None and ctx.record is None and id not in self._gone and id not in self._known:
+        unasked = (type, id) not in self.absent and id not in self._gone and id not in self._known
+        if thing is None and ctx.record is None and unasked:
             msg = (
                 f"{ctx.address}: there is no {type} {id!r} in the simulated cloud, expected what a program looks up or "
                 f"imports to be seeded; call sim.add({type!r}, {id!r}, ...) first"

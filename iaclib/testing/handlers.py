@@ -16,7 +16,7 @@ from iaclib.state.record import ProviderRecord
 from iaclib.testing.faults import Behaviour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from iaclib.provider.context import Context
     from iaclib.provider.handler import Handler, Live
@@ -85,15 +85,15 @@ class SimulatedHandler:
             self._cloud.ask(ctx)
         return self._answers.find(self.type, ctx.address, query, place_of(ctx.provider))
 
-    def normalise(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Normalise as the type's behaviour does."""
-        function = self._behaviour.normalise
-        return inputs if function is None else function(inputs)
+    @property
+    def normalise(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
+        """What the type's behaviour brings of it."""
+        return self._behaviour.normalise
 
-    def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:
-        """Decide as the type's behaviour does which changes need a new object."""
-        function = self._behaviour.replaces
-        return () if function is None else function(before, after)
+    @property
+    def replaces(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None:
+        """What the type's behaviour brings of it."""
+        return self._behaviour.replaces
 
     @property
     def _behaviour(self) -> Behaviour:

@@ -63,6 +63,9 @@ class SimulatedObject:
         """How messages call it."""
         return f"{self.address or self.type} ({self.id})"
 
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
     def __getattr__(self, name: str) -> Any:
         shown = self.__dict__
         for held in ("inputs", "outputs"):

@@ -162,14 +162,24 @@ class Simulator(Engine):
 
         Args:
             lookup: A Lookup's class, the function that makes it, its type or
-                its address; or a Lookup, for this question alone.
+                its address; or a Lookup, for this question alone. For
+                ``SomeType.get(...)`` this is as ``add``.
             value: Computed fields by name, the rest is made up; None for
                 "there is nothing"; or a function of the question's fields.
 
         Raises:
             DeclarationError: It is for no lookup, or it doesn't fit the class.
         """
-        self._answers.add(lookup, value)
+        query = getattr(lookup, "__dict__", {}).get("_iac_query")
+        if query is None or query.action != "read":
+            self._answers.add(lookup, value)
+        elif isinstance(value, Mapping):
+            self.add(query.type, query.inputs["id"], **{key: one for key, one in value.items() if key != "id"})
+        elif value is None:
+            self._cloud.absent.add((query.type, query.inputs["id"]))
+        else:
+            msg = f"sim.answer({lookup!r}): {value!r} is no answer, expected properties by name, or None; pass that"
+            raise DeclarationError(msg)
 
     def outputs(self, ref: str | StackRef | Stack, /, **values: Any) -> None:
         """Let another stack have outputs, for ``stack_output``; those that it has already stay."""

@@ -489,6 +489,12 @@ def test_seeded_objects_are_looked_up_and_imported(sim):
     assert sim.apply(stack(build)).ok
     with pytest.raises(DeclarationError, match="cidr is no property"):
         sim.add(ec2.VPC, "vpc-2", cidr="10.0.0.0/16")
+    shared = ec2.VPC.get("shared", id="vpc-3")
+    sim.answer(shared, None)
+    with pytest.raises(PlanError, match="there is no aws:ec2:VPC with id"):
+        sim.read(shared)
+    sim.answer(shared, {"cidr_block": "10.3.0.0/16"})
+    assert sim.read(shared).cidr_block == sim.objects["vpc-3"]["cidr_block"] == "10.3.0.0/16"
     sim.add(Box, "box-9", size=4)
     sim.import_(stack(lambda: Box("a", size=4), "other"), {"a": "box-9"})
     assert not sim.plan(stack(lambda: Box("a", size=4), "other"))
@@ -506,6 +512,8 @@ def test_lookups_find_what_the_test_says(sim):
         sim.plan(stack(build))
     with pytest.raises(DeclarationError, match="kode is no field of it.*did you mean 'code'"):
         sim.answer(Find, {"kode": "x"})
+    with pytest.raises(DeclarationError, match="'x' is no answer"):
+        sim.answer(Find, "x")
     with pytest.raises(DeclarationError, match="code: expected str, got int 1"):
         sim.answer(Find, {"code": 1})
     sim.answer(ec2.lookup_image, {"id": "ami-1"})
