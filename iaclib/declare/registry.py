@@ -33,6 +33,11 @@ def type_facts(type: str) -> TypeFacts | None:
     return None if found is None else found[1]
 
 
+def count_types() -> int:
+    """Tell how many types are known; it rises when classes are imported."""
+    return len(_types)
+
+
 def known_types() -> tuple[str, ...]:
     """List the types whose classes have been imported."""
     return tuple(_types)

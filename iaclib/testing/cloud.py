@@ -170,7 +170,7 @@ class Cloud:
             thing.address, thing.stack = ctx.address, ctx.stack
             self._placed.setdefault(ctx.urn, []).append(thing)
         self._use(thing, uses)
-        self._put(thing, facts, thing.birth.mark, keys)
+        self._put(thing, facts, thing.mark, keys)
         self._leave("update", ctx, after, thing)
         return self.shown(thing, inputs=False)
 
@@ -254,13 +254,15 @@ class Cloud:
                 if item.computed:
                     msg = f"{ctx.address}: {name} is read-only, expected the cloud to give it; leave it out"
                     raise InvalidRequestError(msg, path=name)
-                fault = item.shape.fault(value, hide=item.secret) if value is not None else None
+                if value is None or (item.shape.plain_text and isinstance(value, str)):
+                    continue
+                fault = item.shape.fault(value, hide=item.secret)
                 if fault is not None:
                     msg = f"{ctx.address}: {name}{fault.path}: {fault.problem}; correct it"
                     raise InvalidRequestError(msg, path=f"{name}{fault.path}")
-            for name, item in facts.properties.items():
-                if item.required and inputs.get(name) is None:
-                    msg = f"{ctx.address}: {name} is missing, expected {item.shape.words()}; give it"
+            for name in values.required(facts):
+                if inputs.get(name) is None:
+                    msg = f"{ctx.address}: {name} is missing, expected {facts.properties[name].shape.words()}; give it"
                     raise InvalidRequestError(msg, path=name)
         behaviour = self.behaviours.get(type)
         if behaviour is not None and behaviour.check is not None:
@@ -272,9 +274,12 @@ class Cloud:
     ) -> dict[SimulatedObject, None]:
         found: dict[SimulatedObject, None] = {}
         targets = referred(type)
-        needed = {ctx.urn[: len(ctx.urn) - len(ctx.address)] + address for address in ctx.dependencies}
+        stack = ctx.urn[: len(ctx.urn) - len(ctx.address)]
+        needed = {stack + address for address in ctx.dependencies} if ctx.dependencies else ()
         for name, value in inputs.items():
             if facts is not None and name == facts.tags:
+                continue
+            if not isinstance(value, str | list | dict):
                 continue
             for text in (value,) if isinstance(value, str) else leaves(value):
                 if not isinstance(text, str) or not text:
@@ -311,7 +316,7 @@ class Cloud:
             held = [inputs.get(field) for field in fields]
             if any(value is None for value in held):
                 continue
-            key = (thing.type, thing.birth.account, thing.birth.region, fields, repr(held))
+            key = (thing.type, thing.place, fields, repr(held))
             other = self._keys.get(key)
             if other is not None and other is not thing:
                 shown = " and ".join(fields)
@@ -323,8 +328,9 @@ class Cloud:
     def _put(
         self, thing: SimulatedObject, facts: TypeFacts | None, digits: str, keys: Sequence[tuple[Any, ...]]
     ) -> None:
-        birth = thing.birth = values.Birth(thing.type, thing.id, digits, thing.birth.account, thing.birth.region)
+        thing.mark = digits
         if facts is not None:
+            birth = values.Birth(thing.type, thing.id, digits, *thing.place)
             thing.outputs = values.made_outputs(facts, birth, thing.inputs, self.read_fields.get(thing.type, ()))
             self._follow(thing, facts)
         behaviour = self.behaviours.get(thing.type)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from iaclib.model.addresses import near
-from iaclib.testing import values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +45,8 @@ class SimulatedObject:
         self.created = created
         self.inputs = dict(inputs)
         self.outputs: dict[str, Any] = {}
-        self.birth = values.Birth(type, id, "", *place)
+        self.place = place  # account and region
+        self.mark = ""  # hex digits that belong to it alone
         self.own_id = own  # whether the id can't be anything else's text
         self.half = False
         self.seeded: dict[str, Any] = {}
@@ -81,5 +81,8 @@ class SimulatedObject:
 
 def names_of(thing: SimulatedObject) -> list[str]:
     """List the texts that refer to an object: its id, and ARNs that hold it."""
-    arns = [value for name, value in thing.outputs.items() if name == "arn" or name.endswith("_arn")]
-    return [thing.id, *(arn for arn in arns if isinstance(arn, str) and thing.id in arn)]
+    found = [thing.id]
+    for name, value in thing.outputs.items():
+        if name.endswith("arn") and isinstance(value, str) and thing.id in value:
+            found.append(value)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from iaclib.declare.registry import known_types, type_facts
+from iaclib.declare.registry import count_types, known_types, type_facts
 from iaclib.testing.values import own_id_field
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ def referred(type_name: str) -> Mapping[str, str]:
     ``vpc_id`` names an ``aws:ec2:VPC``, because that type is known by this
     name; where types of several services have it, the own service's counts.
     """
-    types = known_types()
+    number = count_types()
     found = _cache.get(type_name)
-    if found is None or found[0] != len(types):
-        found = _cache[type_name] = (len(types), _referred(type_name, types))
+    if found is None or found[0] != number:
+        found = _cache[type_name] = (number, _referred(type_name, known_types()))
     return found[1]
 
 

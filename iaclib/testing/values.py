@@ -173,8 +173,39 @@ def made_outputs(
         inputs: What the program gave.
         read: What programs read of the type: of what was left unset, only this is made up.
     """
-    return {
-        name: made(item.shape, name, birth)
-        for name, item in facts.properties.items()
-        if (item.computed and name != "id") or (name in read and not item.computed and inputs.get(name) is None)
-    }
+    found = {name: made(facts.properties[name].shape, name, birth) for name in _computed(_Facts(facts))}
+    for name in read:
+        item = facts.properties.get(name)
+        if item is not None and not item.computed and inputs.get(name) is None:
+            found[name] = made(item.shape, name, birth)
+    return found
+
+
+class _Facts:
+    """Facts as a key of a cache: by object."""
+
+    __slots__ = ("facts",)
+
+    def __init__(self, facts: TypeFacts) -> None:
+        self.facts = facts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Facts) and other.facts is self.facts
+
+    def __hash__(self) -> int:
+        return id(self.facts)
+
+
+@cache
+def _computed(of: _Facts) -> tuple[str, ...]:
+    return tuple(name for name, item in of.facts.properties.items() if item.computed and name != "id")
+
+
+@cache
+def _required(of: _Facts) -> tuple[str, ...]:
+    return tuple(name for name, item in of.facts.properties.items() if item.required)
+
+
+def required(facts: TypeFacts) -> tuple[str, ...]:
+    """List the properties that have to be given."""
+    return _required(_Facts(facts))
