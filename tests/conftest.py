@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 settings.register_profile("iaclib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("iaclib")
 
+_CONTRACT = re.compile(r"/test_(?:local|objects|postgres|object_contract)\.py::Test(\w+)::")
 _START = 30  # seconds until the server has to answer
 
 
@@ -39,6 +42,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     ]
     if ran:
         terminalreporter.write_line(f"{len(set(ran))} scenarios from data files, {len(ran)} runs")
+    kept = Counter(
+        found[1]
+        for report in terminalreporter.stats.get("passed", ())
+        if report.when == "call" and (found := _CONTRACT.search(report.nodeid)) is not None
+    )
+    for name, count in sorted(kept.items()):
+        terminalreporter.write_line(f"the contract of a backend, {name}: {count} tests passed")
     for report in (*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())):
         if report.when == "call":
             for name, told in report.user_properties:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateError
+from iaclib.state import packing
 from iaclib.state.backend import Holder, Lease
 
 if TYPE_CHECKING:
@@ -34,6 +36,23 @@ def holder_to(holder: Holder) -> dict[str, Any]:
 def holder_from(data: Mapping[str, Any]) -> Holder:
     """Undo ``holder_to``."""
     return Holder(**data)
+
+
+def write_holder(holder: Holder) -> str:
+    """Write a holder as text."""
+    return json.dumps(holder_to(holder))
+
+
+def read_holder(text: str | None, where: str) -> Holder | None:
+    """Undo ``write_holder``; None stands for nobody.
+
+    Raises:
+        StateCorruptError: The text is not that.
+    """
+    try:
+        return None if text is None else holder_from(json.loads(text))
+    except (TypeError, ValueError):
+        raise packing.corrupt(where, "the lease's holder does not read") from None
 
 
 def take(ref: StackRef, held: Held, holder: Holder, ttl: timedelta, now: float) -> Lease:

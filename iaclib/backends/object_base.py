@@ -56,11 +56,17 @@ class Index:
         state: The chunks of the state.
         runs: Those of its history.
         past: Earlier bases that are retained, oldest first, so that earlier serials can be read.
+        slot: The last journal slot that is in it.
+        serial: The serial at that slot.
+        lineage: The stack's.
     """
 
     state: Sequence[Chunk] = ()
     runs: Sequence[Chunk] = ()
     past: Sequence[Base] = ()
+    slot: int = 0
+    serial: int = 0
+    lineage: str = ""
 
     def names(self) -> set[str]:
         """Name all objects that it needs."""
@@ -80,6 +86,7 @@ def dump_index(index: Index, ref: StackRef) -> bytes:
         "state": [[chunk.name, *chunk.first, chunk.size] for chunk in index.state],
         "runs": [[chunk.name, *chunk.first, chunk.size] for chunk in index.runs],
         "past": [attrs.astuple(base) for base in index.past],
+        "at": [index.slot, index.serial, index.lineage],
     }
     return layout.frame(orjson.dumps(facts))
 
@@ -94,7 +101,7 @@ def load_index(data: bytes, ref: StackRef, where: str) -> Index:
         facts = orjson.loads(layout.unframe(data, where))
         owner = facts["stack"]
         state, runs = ([Chunk(name, (k, n), size) for name, k, n, size in facts[part]] for part in ("state", "runs"))
-        index = Index(state, runs, [Base(*base) for base in facts["past"]])
+        index = Index(state, runs, [Base(*base) for base in facts["past"]], *facts["at"])
     except (TypeError, ValueError, KeyError):
         raise packing.corrupt(where, "the index of its records does not read") from None
     if owner != str(ref):

@@ -7,6 +7,7 @@ the head makes them count.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from iaclib.state import codec, packing, rows
 from iaclib.state.journal import Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from iaclib.backends.object_base import Chunk
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from iaclib.model.addresses import StackRef
     from iaclib.state.journal import Entry
 
+INDEX: Final = "base/index-"  # how the names of indexes go on after the stack's folder
 _PAST: Final = 8  # bases, about, from which all retained serials can be read
 
 
@@ -76,25 +78,41 @@ def fold(store: ObjectStore, reader: Reader, ref: StackRef, keep: int, grace: ti
         load(list(homes.values()))
         return {name: data for name, home in homes.items() if (data := read[home].get((kind, name))) is not None}
 
+    changes = rows.fold([entry for append in appends for entry in append], find, where)
+    with written(store, ref) as write:
+        index = Index(
+            object_base.change(view.index.state, changes, load, write),
+            object_base.change(view.index.runs, runs_of(appends), load, write),
+            _past(view, keep),
+            view.end.slot,
+            view.end.serial,
+            view.end.lineage,
+        )
+    return write_index(store, ref, index), garbage
+
+
+@contextmanager
+def written(store: ObjectStore, ref: StackRef) -> Iterator[Callable[[bytes, str], str]]:
+    """Give what names a chunk by its digest; all are written when the block ends."""
+    writes: list[tuple[str, bytes]] = []
+
     def write(data: bytes, digest: str) -> str:
         name = f"{layout.folder(ref)}base/{digest}-{uuid4().hex[:16]}"
         writes.append((name, data))
         return name
 
-    writes: list[tuple[str, bytes]] = []
-    changes = rows.fold([entry for append in appends for entry in append], find, where)
-    index = Index(
-        object_base.change(view.index.state, changes, load, write),
-        object_base.change(view.index.runs, _runs(appends), load, write),
-        _past(view, keep),
-    )
-    name = f"{layout.folder(ref)}base/index-{uuid4().hex}"
+    yield write
     at_once(lambda item: store.put_if_absent(*item), writes)
+
+
+def write_index(store: ObjectStore, ref: StackRef, index: Index) -> Base:
+    """Write an index, whose chunks are there already; give what the head has to say of it."""
+    name = f"{layout.folder(ref)}{INDEX}{uuid4().hex}"
     store.put_if_absent(name, object_base.dump_index(index, ref))
-    return Base(name, view.end.slot, view.end.serial, index.size), garbage
+    return Base(name, index.slot, index.serial, index.size)
 
 
-def _runs(appends: Sequence[Sequence[Entry]]) -> dict[Key, bytes | None]:
+def runs_of(appends: Sequence[Sequence[Entry]]) -> dict[Key, bytes | None]:
     """Give the rows of history that appends change; a run keeps its row, as its begin stays."""
     runs = [entry.run for append in appends for entry in append if isinstance(entry, Ran)]
     return {(RUN, f"{run.began:020.6f} {run.id}"): codec.dump_run(run) for run in runs}

@@ -91,7 +91,7 @@ def slot_of(name: str) -> int | None:
 def frame(*parts: bytes) -> bytes:
     """Put the line with format and checksum before a body."""
     body = b"".join(parts)
-    return b"%b%d %08x\n%b" % (_MAGIC, FORMAT, crc32(body), body)
+    return b"%b%d %08x\n%b" % (_MAGIC, FORMAT, crc32(body, FORMAT), body)
 
 
 def unframe(data: bytes, where: str) -> bytes:
@@ -104,10 +104,10 @@ def unframe(data: bytes, where: str) -> bytes:
     line = _LINE.match(data)
     if line is None:
         raise packing.corrupt(where, "the object is not one that iaclib wrote")
-    packing.check_format(int(line[1]), where)
-    body = data[line.end() :]
-    if crc32(body) != int(line[2], 16):
+    body, number = data[line.end() :], int(line[1])
+    if crc32(body, number) != int(line[2], 16):  # looked at first: a flipped bit makes no newer format
         raise packing.corrupt(where, "the object's bytes changed")
+    packing.check_format(number, where)
     return body
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from iaclib.backends import object_layout as layout
 from iaclib.backends.object_store import Changed
-from iaclib.errors import StateError
+from iaclib.errors import StateCorruptError, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,11 @@ def probe(store: ObjectStore) -> None:
         StateError: It takes them, or can't be used at all.
     """
     found = store.get(layout.MARKER)
-    if found is not None and layout.marks(found.data, store.place, f"{layout.MARKER} in {store.place}"):
-        return
+    try:
+        if found is not None and layout.marks(found.data, store.place, f"{layout.MARKER} in {store.place}"):
+            return
+    except StateCorruptError:
+        pass  # it says nothing that probing doesn't find out again
     name = f"probe/{uuid4().hex}"
     first = store.put_if_absent(name, b"1")
     try:

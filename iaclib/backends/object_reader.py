@@ -138,6 +138,23 @@ class Reader:
         """Read a stack's head, and where its journal ends; None if it has no head."""
         return self.settled(ref, lambda head: (head, View(head, Index(), self._slots(ref, head)).end))
 
+    def rough_end(self, ref: StackRef) -> tuple[Head, End | None]:
+        """Give the same of a journal that is damaged: each slot that doesn't read is taken for an append."""
+        read = self.head(ref)
+        if read is None:
+            return Head(str(ref)), None
+        head = read[0]
+        base = head.base or NOTHING
+        listed = [layout.slot_of(one.name) for one in self._store.list(layout.folder(ref))]
+        last = max([number for number in listed if number is not None] + [head.slot, base.slot])
+        for number in range(last, base.slot, -1):
+            try:
+                (slot,) = self._read(ref, [number])
+            except StateCorruptError:
+                continue
+            return head, End(last, slot.serial + last - number, slot.lineage or head.lineage)
+        return head, End(last, base.serial + last - base.slot, head.lineage)
+
     def settled(self, ref: StackRef, read: Callable[[Head], _T]) -> _T | None:
         """Read a head and what it names, again if it was replaced and the old things were cleaned up meanwhile."""
         write = None

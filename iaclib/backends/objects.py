@@ -1,6 +1,6 @@
 """State in an object store: what S3, Google Cloud Storage and Azure Blob Storage share.
 
-Knows how leases and appends become objects; what the objects say is
+Knows how appends become objects; what the objects say is
 ``object_layout``'s and ``object_base``'s business, how one is asked for a
 service module's. Everything rests on conditional writes of single objects: no
 second service, and no lease of the store's own (Azure has one, which must be
@@ -21,14 +21,8 @@ each append has a name of its own, limits on how often one name may be written
 (Google's is once a second) don't slow a run; the head is written when a lease
 is taken, renewed and given back.
 
-**A lease** is in the head. Taking one over raises the fence, and then closes the
-journal with a slot that has the new fence and no entries: whatever the former
-holder still sends is made for that slot, finds it taken, and learns that the
-lease is lost. Only after that is the state read. A holder that gave the lease back with no
-write on its way needs no such slot. An expired lease is judged by the store's
-clock where the store tells how old the head is, else by the clocks of the
-machines; should these differ by hours a living holder is evicted, but never do
-two write.
+**A lease** is in the head; see ``object_leases``. Whoever takes one over closes the
+journal for the former holder before anything is read.
 
 **Cleaning up** deletes slots only when they have been folded twice and are a day
 old by the store's clock. A holder that was stopped for longer than its lease
@@ -45,7 +39,6 @@ a valid state and, at worst, objects that nothing points at, which a later fold 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -55,8 +48,8 @@ import attrs
 
 from iaclib.backends import leasing, object_folding
 from iaclib.backends import object_layout as layout
-from iaclib.backends.leasing import Held
 from iaclib.backends.object_layout import Base, Head, Slot
+from iaclib.backends.object_leases import Hand, Leases, elapsed
 from iaclib.backends.object_probe import probe
 from iaclib.backends.object_reader import End, Reader, View
 from iaclib.backends.object_store import Changed, ObjectStore, Patient
@@ -70,43 +63,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from iaclib.backends.object_base import Rows
-    from iaclib.backends.object_store import Found
     from iaclib.model.addresses import StackRef
-    from iaclib.state.backend import Holder
+    from iaclib.state.backend import Holder, Salvaged
     from iaclib.state.journal import Entry
     from iaclib.state.record import RunSummary
     from iaclib.state.seal import Keyring
 
-_RACES: Final = 50  # lost ones after which taking a lease gives up
 _FOLD_AFTER: Final = 64  # slots; bounds what a load has to ask for
 _FOLD_IN_RUN: Final = 16  # times as many before a run stops to fold; else that waits until the lease is given back
 _FOLD_BYTES: Final = 1024 * 1024
 _KEEP: Final = 10_000  # serials
 _GRACE: Final = timedelta(days=1)
-
-
-def elapsed() -> float:
-    """Give seconds of a clock that no one sets, and that goes on while the machine sleeps where the system has one."""
-    clock = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if clock is None else time.clock_gettime(clock)
-
-
-@attrs.define(eq=False)
-class _Hand:
-    """What the holder of a lease knows of its stack, so that it needn't ask again.
-
-    ``heading`` is held while the head is written, ``writing`` while the journal
-    is: a renewal never waits for an append.
-    """
-
-    fence: int
-    head: Head
-    version: str
-    renewed: float  # `elapsed` before the head was last written
-    end: End | None = None  # of the journal, which nobody else can lengthen
-    tried: Slot | None = None  # an append whose outcome is not known
-    heading: threading.Lock = attrs.field(factory=threading.Lock)
-    writing: threading.RLock = attrs.field(factory=threading.RLock)
 
 
 class Objects:
@@ -134,14 +101,11 @@ class Objects:
     ) -> None:
         self._store = Patient(store, sleep=sleep)
         self._reader = Reader(self._store)
-        self._clock = clock or time.time
-        self._trusts_store = clock is None
+        self._leases = Leases(self._store, self._reader, clock)
         self._fold_after = fold_after
         self._keep = keep
         self._grace = grace
         self._probed = False
-        self._hands: dict[StackRef, _Hand] = {}
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store.place!r})"
@@ -161,75 +125,37 @@ class Objects:
         if not self._probed:
             probe(self._store)
             self._probed = True
-        for _ in range(_RACES):
-            read = self._reader.head(ref)
-            head, found = read if read is not None else (Head(str(ref)), None)
-            held = Held(head.fence, head.holder, self._expires(head, found))
-            lease = leasing.take(ref, held, holder, ttl, self._clock())
-            taken = attrs.evolve(head, fence=lease.fence, holder=holder, ttl=ttl.total_seconds(), open=True)
-            hand = _Hand(lease.fence, head, "" if found is None else found.version, 0.0)
-            try:
-                self._write_head(ref, hand, attrs.evolve(taken, expires=lease.expires))
-            except Changed:
-                continue
-            if head.open:
-                self._close_journal(lease, hand)
-            with self._lock:
-                self._hands[ref] = hand
-            return lease
-        raise StateError(
-            f"{self._reader.where(ref)}: the lease changed hands {_RACES} times while it was asked for, expected a "
-            "moment's rest; try again"
-        )
-
-    def _expires(self, head: Head, found: Found | None) -> float:
-        if found is None or found.age is None or not self._trusts_store:
-            return head.expires
-        return self._clock() + head.ttl - found.age
-
-    def _close_journal(self, lease: Lease, hand: _Hand) -> None:
-        """Take the journal's next slot, so that the former holder can't."""
-        ref = lease.ref
-        while True:
-            head, end = self._reader.end(ref) or (Head(str(ref)), None)
-            if end is None or head.fence != hand.fence:
-                raise leasing.lost(lease)
-            mark = Slot(str(ref), end.slot + 1, uuid4().hex, hand.fence, end.lineage, end.serial)
-            try:
-                self._store.put_if_absent(layout.slot_name(ref, mark.slot), layout.dump_slot(mark))
-            except Changed:
-                continue  # the former holder was faster: its write counts, and is read now
-            hand.end = end.after(mark)
-            return
+        return self._leases.acquire(ref, holder, ttl)
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
-        hand = self._hand(lease)
-        renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
-        self._rewrite_head(lease, hand, {"expires": renewed.expires})
-        return renewed
+        return self._leases.renew(lease)
+
+    def evict(self, ref: StackRef) -> Holder | None:
+        """Take the lease from whoever holds it; see ``Steward.evict``."""
+        return self._leases.evict(ref)
 
     def release(self, lease: Lease) -> None:
         """Give the lease back, folding the journal if it is long; not holding it any more is fine."""
         try:
-            hand = self._hand(lease)
+            hand = self._leases.hand(lease)
             with hand.writing:
                 long = hand.end is not None and self._is_long(hand.end, hand.head, self._fold_after)
                 given = {"holder": None, "expires": 0.0, "open": hand.tried is not None}
                 # Folding only saves work later. What keeps it from working is said by the next load, not here, where
                 # it would hide how a run ended.
                 if not (long and self._folded(lease, hand, given)):
-                    self._rewrite_head(lease, hand, given)
+                    self._leases.rewrite_head(lease, hand, given)
         except LeaseLostError:
             return
         finally:
-            self._drop(lease)
+            self._leases.drop(lease)
 
     def _is_long(self, end: End, head: Head, slots: int) -> bool:
         folded = head.base.size if head.base is not None else 0
         return end.slots >= slots or end.size >= max(_FOLD_BYTES, folded // 2)
 
-    def _folded(self, lease: Lease, hand: _Hand, facts: Mapping[str, Any]) -> bool:
+    def _folded(self, lease: Lease, hand: Hand, facts: Mapping[str, Any]) -> bool:
         """Fold the journal, with the write of the head that other facts wait for; tell whether it was done."""
         try:
             base, garbage = object_folding.fold(self._store, self._reader, lease.ref, self._keep, self._grace)
@@ -237,77 +163,12 @@ class Objects:
             raise
         except StateError:
             return False
-        self._rewrite_head(lease, hand, {**facts, "base": base})
+        self._leases.rewrite_head(lease, hand, {**facts, "base": base})
         if hand.end is not None:
             hand.end = attrs.evolve(hand.end, slots=0, size=0)
         with contextlib.suppress(StateError):
             object_folding.clean(self._store, garbage)
         return True
-
-    def evict(self, ref: StackRef) -> Holder | None:
-        """Take the lease from whoever holds it; see ``Steward.evict``."""
-        while True:
-            read = self._reader.head(ref)
-            if read is None or (holder := read[0].holder) is None:
-                return None
-            head, found = read
-            lease = Lease(ref, head.fence + 1, holder, timedelta(seconds=head.ttl), 0.0)
-            hand = _Hand(lease.fence, head, found.version, 0.0)
-            try:
-                self._write_head(ref, hand, attrs.evolve(head, fence=lease.fence, holder=None, expires=0.0, open=True))
-            except Changed:
-                continue
-            self._drop(lease)
-            with contextlib.suppress(LeaseLostError):  # somebody took the lease already, and closes the journal
-                self._close_journal(lease, hand)
-            return holder
-
-    def _hand(self, lease: Lease) -> _Hand:
-        """Give what is known under a lease, asking for it if another object took the lease."""
-        with self._lock:
-            hand = self._hands.get(lease.ref)
-        if hand is not None and hand.fence == lease.fence:
-            return hand
-        head, found = self._mine(lease)
-        hand = _Hand(lease.fence, head, found.version, float("-inf"))
-        with self._lock:
-            return self._hands.setdefault(lease.ref, hand)
-
-    def _mine(self, lease: Lease) -> tuple[Head, Found]:
-        """Read the head, and see that it names this lease."""
-        read = self._reader.head(lease.ref)
-        if read is None or read[0].fence != lease.fence or read[0].holder is None:
-            self._drop(lease)
-            raise leasing.lost(lease)
-        return read
-
-    def _drop(self, lease: Lease) -> None:
-        with self._lock:
-            hand = self._hands.get(lease.ref)
-            if hand is not None and hand.fence <= lease.fence:
-                del self._hands[lease.ref]
-
-    def _write_head(self, ref: StackRef, hand: _Hand, head: Head) -> None:
-        before = elapsed()
-        head = attrs.evolve(head, write=uuid4().hex)
-        name, data = layout.head_name(ref), layout.dump_head(head)
-        hand.version = (
-            self._store.put_if(name, hand.version, data) if hand.version else self._store.put_if_absent(name, data)
-        )
-        hand.head, hand.renewed = head, before
-
-    def _rewrite_head(self, lease: Lease, hand: _Hand, facts: Mapping[str, Any]) -> None:
-        with hand.heading:
-            end = hand.end
-            known: dict[str, Any] = {} if end is None else {"slot": end.slot, "lineage": end.lineage}
-            while True:
-                try:
-                    self._write_head(lease.ref, hand, attrs.evolve(hand.head, **known, **facts))
-                except Changed:
-                    hand.head, found = self._mine(lease)  # another object wrote it under this lease, or it is lost
-                    hand.version = found.version
-                else:
-                    return
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -323,8 +184,7 @@ class Objects:
 
     def load(self, ref: StackRef) -> Snapshot:
         """Read the state; an empty snapshot for a stack that was never written."""
-        with self._lock:
-            hand = self._hands.get(ref)
+        hand = self._leases.known(ref)
 
         def read(head: Head) -> tuple[View, list[Rows]]:
             view = self._reader.view_of(ref, head)
@@ -359,11 +219,11 @@ class Objects:
 
     def remove(self, lease: Lease) -> None:
         """Drop a stack's state and history; see ``Steward.remove``."""
-        hand = self._hand(lease)
+        hand = self._leases.hand(lease)
         with hand.writing:
             end = self._end(lease, hand)
             hand.end, hand.tried = End(end.slot, 0, ""), None
-            self._rewrite_head(lease, hand, {"base": Base("", end.slot, 0, 0)})
+            self._leases.rewrite_head(lease, hand, {"base": Base("", end.slot, 0, 0)})
             object_folding.blank(self._store, lease.ref)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
@@ -372,11 +232,11 @@ class Objects:
         if not lineage:
             raise StateError(f"{ref}: a write without lineage, expected one; draw it before the first write")
         data = codec.dump_entries(entries)
-        hand = self._hand(lease)
+        hand = self._leases.hand(lease)
         with hand.writing:
             end = self._end(lease, hand)
             if end.serial != serial or end.lineage not in ("", lineage):
-                self._mine(lease)
+                self._leases.mine(lease)
                 hand.end = None  # another object may have written under this lease
                 end = self._end(lease, hand)
             if end.serial != serial or end.lineage not in ("", lineage):
@@ -389,18 +249,48 @@ class Objects:
                 self._store.put_if_absent(layout.slot_name(ref, slot.slot), layout.dump_slot(slot))
             except Changed:
                 hand.end = hand.tried = None
-                self._mine(lease)
+                self._leases.mine(lease)
                 end = self._end(lease, hand)
                 raise leasing.conflict(ref, lineage=lineage, serial=serial, stored=(end.lineage, end.serial)) from None
             hand.tried = None
             hand.end = end.after(slot)
             if elapsed() - hand.renewed >= lease.ttl.total_seconds():
-                self._mine(lease)
+                self._leases.mine(lease)
             if hand.end.slots >= _FOLD_IN_RUN * self._fold_after:
                 self._folded(lease, hand, {})
         return slot.serial
 
-    def _end(self, lease: Lease, hand: _Hand) -> End:
+    def salvage(self, ref: StackRef) -> Salvaged:
+        """Read what can be read of damaged state; see ``Mender.salvage``."""
+        from iaclib.backends.object_mending import salvaged  # only where there is damage
+
+        return salvaged(self._store, self._reader, ref)
+
+    def reopen(self, ref: StackRef) -> None:
+        """Make leases possible again; see ``Mender.reopen``."""
+        from iaclib.backends.object_mending import make_head
+
+        make_head(self._store, self._reader, ref)
+
+    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
+        """Put other state in the place of what was; see ``Mender.rewrite``."""
+        from iaclib.backends import object_mending
+
+        ref, data = lease.ref, codec.dump_entries(entries)
+        hand = self._leases.hand(lease)
+        with hand.writing:
+            head, end = self._reader.rough_end(ref)
+            if end is None or head.fence != lease.fence or head.holder is None:
+                raise leasing.lost(lease)
+            number = end.slot + 1
+            slot = Slot(str(ref), number, uuid4().hex, lease.fence, lineage, serial + 1, data)
+            self._store.put_if_absent(layout.slot_name(ref, number), layout.dump_slot(slot))
+            base = object_mending.rewrite(self._store, self._reader, ref, entries, slot, past=past)
+            hand.end, hand.tried = End(number, serial + 1, lineage), None
+            self._leases.rewrite_head(lease, hand, {"base": base})
+        return serial + 1
+
+    def _end(self, lease: Lease, hand: Hand) -> End:
         """Give what the journal ends with, as only the lease's holder can change it."""
         if hand.end is None:
             head, end = self._reader.end(lease.ref) or (hand.head, None)

@@ -119,6 +119,16 @@ class PostgresServer:
         """Run a statement within ``write`` or ``read``; gives a cursor, whose rows are in memory."""
         return self._db.execute(self._in_schema(statement), values, binary=True)
 
+    def check_format(self) -> int:
+        """Read the tables' format within ``write`` or ``read``; a later iaclib may have changed it meanwhile.
+
+        Raises:
+            StateVersionError: It is newer than what is known here.
+        """
+        row = self.execute("SELECT max(number) FROM @.format").fetchone()
+        packing.check_format(row[0], f"{self.where} schema {self._schema}")
+        return int(row[0])
+
     # --------------------------------------------------------------------------------------------------- transactions
 
     def _writing(self, work: Callable[[PostgresServer], _T]) -> _T:
@@ -193,14 +203,9 @@ class PostgresServer:
         """Look for tables, and check that they are of a format that is known here."""
         (there,) = self.execute("SELECT to_regclass('@.format') IS NOT NULL").fetchone()
         if there:
-            self._check_format()
+            self.check_format()
             self._made = True
         return self._made
-
-    def _check_format(self) -> int:
-        row = self.execute("SELECT max(number) FROM @.format").fetchone()
-        packing.check_format(row[0], f"{self.where} schema {self._schema}")
-        return int(row[0])
 
     def _make(self) -> None:
         """Make the tables, all or none; of several clients at once one does, the others find them."""
@@ -214,7 +219,7 @@ class PostgresServer:
                 "(target_session_attrs=read-write in the DSN does that)"
             )
         if self._has_tables():
-            if self._check_format() < FORMAT:
+            if self.check_format() < FORMAT:
                 self._transaction(self._begin_writing, lambda: self.execute("UPDATE @.format SET number=%s", (FORMAT,)))
             return
         self._transaction(self._begin_writing, self._fill)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.backends import object_url
@@ -58,6 +58,14 @@ class S3(Objects):
         """
         place = object_url.parse(url, "s3", _EXAMPLE, ("region", "endpoint_url"))
         return cls(place.bucket, place.path, **place.options)
+
+
+@cache
+def _loader() -> Any:
+    """Give what reads the SDK's description of S3, which takes long and is the same for all clients of a process."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 class S3Objects:
@@ -137,8 +145,8 @@ class S3Objects:
         with self._lock:
             if self._made is None:
                 try:
-                    import boto3
                     from botocore.config import Config
+                    from botocore.session import Session
                 except ImportError:
                     raise ConfigError(
                         f"{self.place}: the AWS SDK is not installed, expected boto3; install iaclib[aws]"
@@ -147,7 +155,9 @@ class S3Objects:
                 settings = Config(
                     retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30, max_pool_connections=32
                 )
-                self._made = boto3.Session().client(
+                session = Session()
+                session.register_component("data_loader", _loader())
+                self._made = session.create_client(
                     "s3", region_name=self._region, endpoint_url=self._endpoint, config=settings
                 )
             return self._made

@@ -21,17 +21,17 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from zlib import crc32
 
 import attrs
-import orjson
 
 from iaclib.backends import leasing, sqlite_journal
+from iaclib.backends.kept_rows import checked
+from iaclib.backends.kept_rows import entries as read_entries
 from iaclib.backends.leasing import Held
 from iaclib.backends.sqlite_file import SqliteFile
-from iaclib.errors import ConfigError, StateConflictError, StateError
+from iaclib.errors import ConfigError, StateConflictError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
-from iaclib.state import codec, packing, rows
+from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
 from iaclib.state.keyfile import KeyFile
@@ -149,7 +149,7 @@ class Sqlite:
             lease = leasing.take(ref, self._held(db, ref), holder, ttl, self._clock())
             db.execute(
                 "UPDATE stacks SET fence=?, holder=?, expires=? WHERE project=? AND name=?",
-                (lease.fence, orjson.dumps(leasing.holder_to(holder)).decode(), lease.expires, *ref),
+                (lease.fence, leasing.write_holder(holder), lease.expires, *ref),
             )
             return lease
 
@@ -196,10 +196,7 @@ class Sqlite:
         if row is None:
             return Held()
         fence, holder, expires = row
-        try:
-            return Held(fence, None if holder is None else leasing.holder_from(orjson.loads(holder)), expires)
-        except (TypeError, ValueError):
-            raise packing.corrupt(self._where(ref), "the lease's holder does not read") from None
+        return Held(fence, leasing.read_holder(holder, self._where(ref)), expires)
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -222,11 +219,11 @@ class Sqlite:
             if head is None or not head[1]:
                 return Snapshot()
             stack, lineage, serial, folded = head
-            folded_rows = db.execute("SELECT kind, name, data, crc FROM rows WHERE stack=?", (stack,)).fetchall()
+            folded_rows = sqlite_journal.kept(db, "rows", stack)
             journal = sqlite_journal.read(db, stack, folded)
         where = self._where(ref)
-        base = rows.unfold(sqlite_journal.checked(folded_rows, where), lineage, folded, where)
-        return rows.replay(base, [sqlite_journal.entries(journal, folded, serial, where)], serial)
+        base = rows.unfold(checked(folded_rows, where), lineage, folded, where)
+        return rows.replay(base, [read_entries(journal, folded, serial, where)], serial)
 
     def load_at(self, ref: StackRef, serial: int) -> Snapshot:
         """Read the state at an earlier serial; see ``Steward.load_at``."""
@@ -240,15 +237,13 @@ class Sqlite:
             if db is None or head is None:
                 raise leasing.not_retained(ref, serial, 1, 0)
             stack, lineage, last = head
-            based = sqlite_journal.based(db, stack, last)
+            based = sqlite_journal.based(db, stack, where)
             if not max(1, based) <= serial <= last:
                 raise leasing.not_retained(ref, serial, max(1, based), last)
-            base: list[tuple[str, str, bytes, int]] = []
-            if based:
-                base = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=?", (stack,)).fetchall()
+            base = sqlite_journal.kept(db, "base", stack) if based else []
             journal = sqlite_journal.read(db, stack, based, serial)
-        found = rows.unfold(sqlite_journal.checked(base, where), lineage, based, where)
-        return rows.replay(found, [sqlite_journal.entries(journal, based, serial, where)], serial)
+        found = rows.unfold(checked(base, where), lineage, based, where)
+        return rows.replay(found, [read_entries(journal, based, serial, where)], serial)
 
     def remove(self, lease: Lease) -> None:
         """Drop a stack's state and history; see ``Steward.remove``."""
@@ -260,8 +255,7 @@ class Sqlite:
             if found is None:
                 raise leasing.lost(lease)
             db.execute("UPDATE stacks SET lineage='', serial=0, folded=0 WHERE id=?", found)
-            for table in ("journal", "rows", "base", "runs"):
-                db.execute(f"DELETE FROM {table} WHERE stack=?", found)  # noqa: S608 - our own names
+            sqlite_journal.remove(db, *found)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries as one journal row; see ``Backend.append``."""
@@ -301,12 +295,7 @@ class Sqlite:
             sqlite_journal.add(db, stack, lineage, serial + 1, data)
             for entry in entries:
                 if isinstance(entry, Ran):
-                    run = codec.dump_run(entry.run)
-                    db.execute(
-                        "INSERT INTO runs (stack, id, data, crc) VALUES (?, ?, ?, ?) "
-                        "ON CONFLICT (stack, id) DO UPDATE SET data=excluded.data, crc=excluded.crc",
-                        (stack, entry.run.id, run, crc32(run)),
-                    )
+                    sqlite_journal.ran(db, stack, entry.run)
             return int(folded)
 
     def _is_there(self, db: sqlite3.Connection, stack: int, lease: Lease, serial: int, data: bytes) -> bool:
@@ -319,47 +308,6 @@ class Sqlite:
         newest = db.execute("SELECT serial, data FROM journal WHERE stack=? ORDER BY serial DESC", (stack,)).fetchone()
         return bool(newest == (serial + 1, data))
 
-    def salvage(self, ref: StackRef) -> Salvaged:
-        """Read what can be read of damaged state: each thing from its row, else from the journal."""
-        with self._reading() as db:
-            head = None
-            if db is not None:
-                head = db.execute(
-                    "SELECT id, lineage, serial, folded FROM stacks WHERE project=? AND name=?", ref
-                ).fetchone()
-            if db is None or head is None:
-                return Salvaged(Snapshot(), ())
-            stack, lineage, serial, folded = head
-            based = sqlite_journal.based(db, stack, serial)
-            found = db.execute("SELECT kind, name, data, crc FROM rows WHERE stack=?", (stack,)).fetchall()
-            base: list[tuple[str, str, bytes, int]] = []
-            if based:
-                base = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=?", (stack,)).fetchall()
-            journal = sqlite_journal.read(db, stack, 0)
-        from iaclib.backends.sqlite_salvage import salvage  # only where there is damage
-
-        return salvage((lineage, serial, folded, based), found, base, journal, self._where(ref))
-
-    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, serial: int) -> int:
-        """Put what entries make of nothing in the place of damaged rows, as one more serial."""
-        where, data = self._where(lease.ref), codec.dump_entries(entries)
-        changes = rows.fold(entries, lambda _kind, _names: {}, where)
-        with self._writing() as db:
-            changed = db.execute(
-                "UPDATE stacks SET serial=?, folded=? WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL "
-                "AND serial=?",
-                (serial + 1, serial + 1, *lease.ref, lease.fence, serial),
-            ).rowcount
-            if changed != 1:
-                raise self._refusal(db, lease, "", serial)
-            stack, lineage = db.execute(
-                "SELECT id, lineage FROM stacks WHERE project=? AND name=?", lease.ref
-            ).fetchone()
-            db.execute("DELETE FROM rows WHERE stack=?", (stack,))
-            sqlite_journal.add(db, stack, lineage, serial + 1, data)
-            sqlite_journal.put(db, "rows", stack, changes)
-        return serial + 1
-
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
         """List runs, oldest first."""
         where = self._where(ref)
@@ -371,7 +319,37 @@ class Sqlite:
                 "WHERE project=? AND stacks.name=? ORDER BY number",
                 ref,
             ).fetchall()
-        return [codec.load_run(data, where) for _, _, data in sqlite_journal.checked(found, where)]
+        return [codec.load_run(data, where) for _, _, data in checked(found, where)]
+
+    def salvage(self, ref: StackRef) -> Salvaged:
+        """Read what can be read of damaged state; see ``Mender.salvage``."""
+        with self._reading() as db:
+            return Salvaged(Snapshot()) if db is None else sqlite_journal.salvage(db, ref, self._where(ref))
+
+    def reopen(self, ref: StackRef) -> None:
+        """Make leases possible again; see ``Mender.reopen``."""
+        with self._reading() as there:
+            try:
+                if there is None or self._held(there, ref):
+                    return
+            except StateCorruptError:
+                pass  # that is what this is for
+        with self._writing() as db:
+            db.execute("UPDATE stacks SET fence=fence+1, holder=NULL, expires=0 WHERE project=? AND name=?", ref)
+
+    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
+        """Put other state in the place of what was; see ``Mender.rewrite``."""
+        with self._writing() as db:
+            changed = db.execute(
+                "UPDATE stacks SET serial=?, folded=? WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL "
+                "AND serial=? AND lineage=?",
+                (serial + 1, serial + 1, *lease.ref, lease.fence, serial, lineage),
+            ).rowcount
+            if changed != 1:
+                raise self._refusal(db, lease, lineage, serial)
+            (stack,) = db.execute("SELECT id FROM stacks WHERE project=? AND name=?", lease.ref).fetchone()
+            sqlite_journal.rewrite(db, stack, entries, (lineage, serial + 1), past)
+        return serial + 1
 
     def _refusal(self, db: sqlite3.Connection, lease: Lease, lineage: str, serial: int) -> StateError:
         held = self._held(db, lease.ref)
@@ -393,7 +371,7 @@ class Sqlite:
     def _prune(self, db: sqlite3.Connection, ref: StackRef) -> None:
         """Fold what is too old of the journal into the base."""
         stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        based, upto = sqlite_journal.based(db, stack, serial), serial - self._keep
+        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - self._keep
         if upto - based <= self._keep // 10:
             return
         sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))

@@ -1,33 +1,32 @@
 """The journal's rows in SQLite: reading them, and folding them into one row a thing.
 
-Knows the tables ``journal``, ``rows`` and ``base``; knows nothing of leases or
-transactions. A journal row's checksum covers where it belongs, so that one of
-another stack, another state or another serial is not taken for its own.
+Knows the tables ``journal``, ``rows``, ``base`` and ``runs``; knows nothing of
+leases or transactions.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from iaclib.state import codec, packing, rows
+from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
+from iaclib.errors import StateCorruptError
+from iaclib.state import codec, rows
+from iaclib.state.backend import Salvaged
+from iaclib.state.journal import Ran
+from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from iaclib.backends.kept_rows import Line, Row
+    from iaclib.model.addresses import StackRef
     from iaclib.state.journal import Entry
-
-_K = TypeVar("_K")
-
-#: A journal row: its serial, the stack's lineage, its bytes and their checksum.
-Line = tuple[int, str, bytes, int]
-#: Another row: its kind, its name, its bytes and their checksum.
-Row = tuple[str, str, bytes, int]
+    from iaclib.state.record import RunSummary
 
 _LAST: Final = 2**62  # a serial after all
 _NAMES_AT_ONCE: Final = 500  # parameters of one statement; old SQLites take 999
-_UNBOUND: Final = b"[1,"  # format 1 summed the bytes alone
 
 
 def read(db: sqlite3.Connection, stack: int, after: int, upto: int = _LAST) -> list[Line]:
@@ -41,36 +40,15 @@ def read(db: sqlite3.Connection, stack: int, after: int, upto: int = _LAST) -> l
 
 def add(db: sqlite3.Connection, stack: int, lineage: str, serial: int, data: bytes) -> None:
     """Write a row."""
-    db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial, data, _sum(data, lineage, serial)))
+    db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", (stack, serial, data, sum_of(data, lineage, serial)))
 
 
-def is_whole(line: Line) -> bool:
-    """Tell whether a row is what was written there."""
-    serial, lineage, data, checksum = line
-    return _sum(data, lineage, serial) == checksum
-
-
-def entries(journal: Sequence[Line], after: int, upto: int, where: str) -> list[Entry]:
-    """Read rows, and see that none of them is missing.
-
-    Raises:
-        StateCorruptError: One is missing, changed, or of another state.
-    """
-    if [line[0] for line in journal] != list(range(after + 1, upto + 1)):
-        raise packing.corrupt(where, f"its journal is not whole between serial {after} and {upto}")
-    providers = codec.Providers()
-    found: list[Entry] = []
-    for line in journal:
-        if not is_whole(line):
-            raise packing.corrupt(where, f"serial {line[0]} of the journal changed, or is of another state")
-        found += codec.load_entries(line[2], f"{where} serial {line[0]}", providers)
-    return found
-
-
-def based(db: sqlite3.Connection, stack: int, serial: int) -> int:
-    """Give the serial that the base is of: the one before the oldest of the journal, 0 for an empty base."""
-    (first,) = db.execute("SELECT MIN(serial) FROM journal WHERE stack=?", (stack,)).fetchone()
-    return int(serial if first is None else first - 1)
+def based(db: sqlite3.Connection, stack: int, where: str) -> int:
+    """Give the serial that the base is of, 0 for an empty one."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name='base'").fetchone() is None:
+        return 0  # a file of format 1
+    row = db.execute("SELECT kind, name, data, crc FROM base WHERE stack=? AND kind=? AND name=?", (stack, *BASED))
+    return next((int(data) for _, _, data in checked(row, where)), 0)
 
 
 def fold(db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], where: str) -> None:
@@ -93,6 +71,8 @@ def fold(db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], 
         f"DELETE FROM {table} WHERE stack=? AND kind=? AND name=?",  # noqa: S608 - our own names
         [(stack, *key) for key, data in changes.items() if data is None],
     )
+    if table == "base":
+        changes[BASED] = b"%d" % span[1]
     put(db, table, stack, changes)
 
 
@@ -104,17 +84,59 @@ def put(db: sqlite3.Connection, table: str, stack: int, changes: Mapping[tuple[s
     )
 
 
-def checked(found: Iterable[tuple[_K, str, bytes, int]], where: str) -> Iterator[tuple[_K, str, bytes]]:
-    """Check each row's bytes against its checksum.
-
-    Raises:
-        StateCorruptError: They changed.
-    """
-    for key, name, data, checksum in found:
-        if crc32(data) != checksum:
-            raise packing.corrupt(where, f"the bytes of {key} {name} changed")
-        yield key, name, data
+def kept(db: sqlite3.Connection, table: str, stack: int) -> list[Row]:
+    """Give all rows of a table."""
+    return db.execute(f"SELECT kind, name, data, crc FROM {table} WHERE stack=?", (stack,)).fetchall()  # noqa: S608
 
 
-def _sum(data: bytes, lineage: str, serial: int) -> int:
-    return crc32(data) if data.startswith(_UNBOUND) else crc32(data, crc32(f"{lineage} {serial} ".encode()))
+def ran(db: sqlite3.Connection, stack: int, run: RunSummary) -> None:
+    """Write a run into history: anew, or in its place."""
+    data = codec.dump_run(run)
+    db.execute(
+        "INSERT INTO runs (stack, id, data, crc) VALUES (?, ?, ?, ?) "
+        "ON CONFLICT (stack, id) DO UPDATE SET data=excluded.data, crc=excluded.crc",
+        (stack, run.id, data, crc32(data)),
+    )
+
+
+def remove(db: sqlite3.Connection, stack: int, tables: Sequence[str] = ("journal", "rows", "base", "runs")) -> None:
+    """Delete a stack's rows."""
+    for table in tables:
+        db.execute(f"DELETE FROM {table} WHERE stack=?", (stack,))  # noqa: S608 - our own names
+
+
+# ---------------------------------------------------------------------------------------------------------- mending
+
+
+def salvage(db: sqlite3.Connection, ref: StackRef, where: str) -> Salvaged:
+    """Read all that is kept of a stack."""
+    from iaclib.backends.mended_rows import salvaged  # only where there is damage
+
+    head = db.execute(
+        "SELECT id, lineage, serial, folded, holder FROM stacks WHERE project=? AND name=?", ref
+    ).fetchone()
+    if head is None:
+        return Salvaged(Snapshot())
+    stack, lineage, serial, folded, holder = head
+    journal = read(db, stack, 0)
+    try:
+        oldest = based(db, stack, where)
+    except StateCorruptError:
+        oldest = 0  # then the journal begins too late
+    base = kept(db, "base", stack) if oldest else []
+    runs = db.execute("SELECT id, data, crc FROM runs WHERE stack=? ORDER BY number", (stack,)).fetchall()
+    return salvaged(where, (lineage, serial, folded, oldest), kept(db, "rows", stack), base, runs, journal, holder)
+
+
+def rewrite(db: sqlite3.Connection, stack: int, entries: Sequence[Entry], head: tuple[str, int], past: bool) -> None:
+    """Put what entries make of nothing in the place of a stack's rows; see ``Mender.rewrite``."""
+    lineage, serial = head
+    changes = rows.fold(entries, lambda _kind, _names: {}, "what was salvaged")
+    remove(db, stack, ("rows", "runs") if past else ("rows", "runs", "base", "journal"))
+    put(db, "rows", stack, changes)
+    if not past:
+        put(db, "base", stack, {**changes, BASED: b"%d" % (serial - 1)})
+    add(db, stack, lineage, serial, codec.dump_entries(entries))
+    for entry in entries:
+        if isinstance(entry, Ran):
+            ran(db, stack, entry.run)

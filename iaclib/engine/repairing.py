@@ -10,9 +10,9 @@ import attrs
 from iaclib.engine.places import refuse_spilled
 from iaclib.engine.relocation import clearing, entries_of
 from iaclib.engine.vault import Vault
-from iaclib.errors import StateCorruptError, StateError
+from iaclib.errors import StateError
 from iaclib.state import packing, spill
-from iaclib.state.backend import Salvaged
+from iaclib.state.backend import Mender, Salvaged
 from iaclib.state.journal import Ended, Keyed
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from iaclib.engine.running import Operation
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
+    from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
     from iaclib.state.record import Record, Snapshot
 
@@ -78,32 +79,23 @@ def repair(
     dry_run: bool,
 ) -> Repair:
     """Find, and mend; see ``Engine.repair``."""
-    backend = settings.backend
     if dry_run:
-        vault = Vault(ref, settings.keyring)
-        try:
-            sealed = backend.load(ref)
-        except StateCorruptError as error:
-            salvaged = _salvage(settings, ref, error)
-            return Repair((*_unreadable(salvaged), *_examine(vault.open(salvaged.snapshot))))
-        return Repair(_examine(vault.open(sealed)))
+        salvaged = _salvage(settings, ref)
+        return Repair((*_damaged(salvaged), *_examine(Vault(ref, settings.keyring).open(salvaged.snapshot))))
     refuse_spilled(settings, ref)  # it would fit no more
     lost: list[Any] = []
     unread: tuple[Finding, ...] = ()
-    try:
-        backend.load(ref)
-    except StateCorruptError as error:
-        salvaged = _salvage(settings, ref, error)
-        unread = _unreadable(salvaged)
-        lost = [{"unreadable": where, "bytes": raw.hex()} for where, _, raw in salvaged.damage]
+    report = None
+    backend = settings.backend
+    if isinstance(backend, Mender) and (salvaged := backend.salvage(ref)).damage:
+        unread = _damaged(salvaged)
+        lost = [{"unreadable": one.what, "bytes": one.data.hex()} for one in salvaged.damage]
         report = _report(settings, ref, salvaged.snapshot, lost)
+        backend.reopen(ref)  # which may have been all that was needed
         with _leased(settings, ref) as lease:
-            whole = [*clearing(salvaged.snapshot), *entries_of(salvaged.snapshot)]
-            if salvaged.snapshot.key is not None:
-                whole.append(Keyed(salvaged.snapshot.key))
-            backend.rewrite(lease, whole, serial=salvaged.snapshot.serial)  # type: ignore[attr-defined]
-    else:
-        report = None
+            salvaged = backend.salvage(ref)  # nobody writes any more
+            if salvaged.damage and salvaged.snapshot.lineage:
+                _rewrite(backend, lease, salvaged)
     with operation(ref, "repair", unsound=True) as op:
         findings, entries, dropped = _examine_all(op.ledger.state.freeze())
         if dropped:
@@ -115,7 +107,7 @@ def repair(
     return Repair((*unread, *findings), mended=bool(unread or findings), report=report)
 
 
-def _leased(settings: Settings, ref: StackRef) -> Any:
+def _leased(settings: Settings, ref: StackRef) -> AbstractContextManager[Lease]:
     from iaclib.engine.held import held
     from iaclib.execute.stopping import Stop
 
@@ -131,19 +123,23 @@ def _leased(settings: Settings, ref: StackRef) -> Any:
     )
 
 
-def _salvage(settings: Settings, ref: StackRef, error: StateCorruptError) -> Salvaged:
-    salvage = getattr(settings.backend, "salvage", None)
-    if salvage is None:
-        raise error
-    found: Salvaged = salvage(ref)
-    return found
+def _salvage(settings: Settings, ref: StackRef) -> Salvaged:
+    backend = settings.backend
+    return backend.salvage(ref) if isinstance(backend, Mender) else Salvaged(backend.load(ref))
 
 
-def _unreadable(salvaged: Salvaged) -> tuple[Finding, ...]:
-    return tuple(
-        Finding("", f"{where} can't be read", "what it said is known from elsewhere" if known else "it is left out")
-        for where, known, _ in salvaged.damage
-    )
+def _damaged(salvaged: Salvaged) -> tuple[Finding, ...]:
+    known, gone = "what it said is known from elsewhere", "what nothing else says of it is left out"
+    return tuple(Finding("", f"{one.what} {one.problem}", known if one.known else gone) for one in salvaged.damage)
+
+
+def _rewrite(backend: Mender, lease: Lease, salvaged: Salvaged) -> None:
+    """Put what was salvaged in the place of what is damaged."""
+    known = salvaged.snapshot
+    whole = [*clearing(known), *entries_of(known, salvaged.runs)]
+    if known.key is not None:
+        whole.append(Keyed(known.key))
+    backend.rewrite(lease, whole, lineage=known.lineage, serial=known.serial, past=salvaged.past)
 
 
 def _examine(snapshot: Snapshot) -> tuple[Finding, ...]:

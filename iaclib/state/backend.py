@@ -189,14 +189,74 @@ class Steward(Backend, Protocol):
 
 
 @attrs.frozen
+class Damage:
+    """Something in state that isn't as it was written.
+
+    Args:
+        what: What it is.
+        known: Whether what it said is known all the same.
+        data: What is left of its bytes.
+        problem: What is wrong with it.
+    """
+
+    what: str
+    known: bool
+    data: bytes
+    problem: str = "can't be read"
+
+
+@attrs.frozen
 class Salvaged:
-    """What could be read of damaged state.
+    """What could be read of a stack's state.
 
     Args:
         snapshot: What is known; its serial is that of the state.
-        damage: What can't be read: what it is, whether the snapshot has it
-            all the same, and its bytes.
+        runs: The history that is known, in order.
+        damage: What can't be read; nothing where state is whole.
+        past: Whether earlier serials can be read all the same.
     """
 
     snapshot: Snapshot
-    damage: Sequence[tuple[str, bool, bytes]]
+    runs: Sequence[RunSummary] = ()
+    damage: Sequence[Damage] = ()
+    past: bool = True
+
+
+@runtime_checkable
+class Mender(Backend, Protocol):
+    """A backend that can tell what is left of damaged state, and start from that; iaclib's own that last all can."""
+
+    def salvage(self, ref: StackRef) -> Salvaged:
+        """Read all that is kept of a stack, whatever of it is damaged; changes nothing.
+
+        Raises:
+            StateVersionError: A newer iaclib wrote it.
+            StateCorruptError: So much is damaged that nothing can be told.
+        """
+        ...
+
+    def reopen(self, ref: StackRef) -> None:
+        """Make leases possible where what says who holds one can't be read; whoever it was has lost it.
+
+        Nothing is done where it can be read.
+        """
+        ...
+
+    def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
+        """Put what entries make of nothing, history included, in the place of all that was, as one more serial.
+
+        Args:
+            lease: Whose fence must still be the newest.
+            entries: All of the state and its history, beginning with what drops all that was.
+            lineage: The stack's lineage.
+            serial: The serial of what was salvaged.
+            past: Whether earlier serials stay readable.
+
+        Returns:
+            The new serial.
+
+        Raises:
+            LeaseLostError: The fence is stale.
+            StateConflictError: Somebody wrote since.
+        """
+        ...

@@ -35,6 +35,22 @@ class TestSqliteThatAlwaysFolds(TestSqlite):
         return Sqlite(tmp_path / "s.db", clock=clock, fold_after=1)
 
 
+@pytest.mark.stress
+class TestMemoryAtLength(TestMemory):
+    """The same, with more of everything."""
+
+    racers = rounds = 16
+    examples = 200
+
+
+@pytest.mark.stress
+class TestSqliteAtLength(TestSqlite):
+    """The same, with more of everything."""
+
+    racers = rounds = 16
+    examples = 200
+
+
 @pytest.mark.parametrize(
     ("make", "url"),
     [(Memory.from_url, "memory:x"), *((Sqlite.from_url, f"sqlite:{rest}") for rest in ["", "//x.db", "///", "///x/"])],

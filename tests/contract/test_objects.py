@@ -34,3 +34,11 @@ class TestObjectsThatAlwaysFold(TestObjects):
 
     def cost(self, backend):
         return None  # a fold writes whole chunks: what it costs is bounded by their size, not by what changed
+
+
+@pytest.mark.stress
+class TestObjectsAtLength(TestObjects):
+    """The same, with more of everything."""
+
+    racers = rounds = 16
+    examples = 200

@@ -8,6 +8,7 @@ import threading
 import psycopg
 import pytest
 
+from contracts import InFull
 from iaclib import declare as iac
 from iaclib.backends import Postgres
 from iaclib.engine.engine import Engine
@@ -23,42 +24,16 @@ from iaclib.errors import (
 from iaclib.provider.registry import load_named
 from iaclib.state.record import Snapshot
 from iaclib.testing.contracts import BackendContract, Cost
-from postgres_here import PASSWORD, child, schema_of
+from postgres_here import PASSWORD, child, counted_rows, schema_of
 from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put, write
-
-
-class Counting:
-    """Counts rows and bytes that a server is sent, in the place of its `execute`."""
-
-    def __init__(self, server):
-        self.execute_, self.rows, self.bytes = server.execute, 0, 0
-
-    def __call__(self, statement, values=None):
-        cursor = self.execute_(statement, values)
-        if not statement.lstrip().startswith("SELECT"):
-            self.rows += max(cursor.rowcount, 0)
-            self.bytes += len(statement) + _size(values)
-        return cursor
-
-
-def _size(value):
-    match value:
-        case None:
-            return 0
-        case dict():
-            return sum(map(_size, value.values()))
-        case list() | tuple():
-            return sum(map(_size, value))
-        case bytes() | str():
-            return len(value)
-    return 8
 
 
 class TestPostgres(BackendContract):
     """State on a server; time passes there."""
 
-    fold_after = 1000
-    examples = 10
+    fold_after = 3  # so that some appends are folded at once, and some when the lease is given back
+    examples = 4
+    racers = rounds = 3
 
     @pytest.fixture(autouse=True)
     def _server(self, postgres_server):
@@ -66,7 +41,7 @@ class TestPostgres(BackendContract):
 
     def make(self, tmp_path, clock):
         made = Postgres(self.url, schema=schema_of(tmp_path), clock=clock, fold_after=self.fold_after)
-        made._server.execute = Counting(made._server)
+        counted_rows(made)
         return made
 
     def pass_time(self, backend, clock, seconds):
@@ -75,15 +50,22 @@ class TestPostgres(BackendContract):
             db.execute(f"UPDATE {backend._schema}.stacks SET expires = expires - make_interval(secs => %s)", (seconds,))
 
     def cost(self, backend):
-        counted = backend._server.execute
+        counted = counted_rows(backend)
         return Cost(counted.rows, counted.bytes)
 
 
-class TestPostgresThatAlwaysFolds(TestPostgres):
+@pytest.mark.stress
+class TestPostgresAtLength(InFull, TestPostgres):
+    """The same, with the suite's own numbers, where appends wait for the lease to be given back."""
+
+    fold_after = 1000
+
+
+@pytest.mark.stress
+class TestPostgresThatAlwaysFolds(InFull, TestPostgres):
     """The same, where each append is folded at once."""
 
     fold_after = 1
-    examples = 5
 
 
 @pytest.fixture
@@ -183,10 +165,16 @@ def test_server_that_only_reads_is_refused_for_writing(backend, url, schema):
 
 def test_newer_format_is_refused(backend, sql, url, schema):
     """Tables of a newer format ask for the newer iaclib."""
-    write(backend, "a")
+    lease = backend.acquire(REF, holder(), TTL)
+    backend.append(lease, put("a"), lineage=LINEAGE, serial=0)
     sql("UPDATE format SET number = 99")
     other = Postgres(url, schema=schema)
-    for use in (lambda: other.load(REF), lambda: other.acquire(REF, holder(), TTL)):
+    for use in (
+        lambda: other.load(REF),
+        lambda: other.acquire(REF, holder(), TTL),
+        lambda: backend.append(lease, put("b"), lineage=LINEAGE, serial=1),  # connected before
+        lambda: backend.load(REF),
+    ):
         with pytest.raises(StateVersionError, match="99.*newer iaclib"):
             use()
     other.close()
@@ -376,10 +364,10 @@ def test_killed_server_loses_nothing_that_was_appended(postgres_server, url, sch
     lease = backend.acquire(REF, holder(), TTL)
 
     def work():
-        for serial in range(400):
+        for serial in range(100):
             backend.append(lease, put(f"a{serial:03}"), lineage=LINEAGE, serial=serial)
             acknowledged.append(serial)
-            if serial == 100:
+            if serial == 20:
                 killed.set()
 
     thread = threading.Thread(target=work)
@@ -388,9 +376,9 @@ def test_killed_server_loses_nothing_that_was_appended(postgres_server, url, sch
     postgres_server.kill()
     postgres_server.start()
     thread.join(90)
-    assert acknowledged == list(range(400))
+    assert acknowledged == list(range(100))
     snapshot = backend.load(REF)
-    assert (snapshot.serial, len(snapshot.records)) == (400, 400)
+    assert (snapshot.serial, len(snapshot.records)) == (100, 100)
     backend.release(lease)
     assert backend.load(REF) == snapshot
     backend.close()

@@ -238,6 +238,7 @@ def test_format_1_is_read_and_left_as_it_is(of_format_1):
         assert snapshot.outputs["secret"].reveal() == "s3"
         assert [(run.operation, run.git) for run in engine.history(REF)] == [("apply", ""), ("destroy", "")]
         assert len(engine.snapshot(REF, serial=1).records) == 2
+        assert not engine.repair(REF)
     assert of_format_1.read_bytes() == before
 
 

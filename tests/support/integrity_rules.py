@@ -8,6 +8,7 @@ from typing import Any
 
 from faulty_cloud import Call, Cloud
 from iaclib.errors import ConflictError
+from iaclib.plan.moves import renamed
 from random_program import Spec, moves, plain, value_of, wanted_inputs
 
 #: What a planned action may call, each at most once.
@@ -64,10 +65,9 @@ def check_settled(snapshot: Any, cloud: Cloud, program: Mapping[str, Spec], rele
         have, known = dict(held.inputs), plain(record.inputs)
         if held.token != record.uid:  # taken over: what is not declared of it is not looked at
             have = {field: value for field, value in have.items() if field in known}
+        for values in (wanted, have, known) if spec.ignore else ():
+            values.pop("link", None)
         assert have == known, f"{name}: the cloud has {have}, recorded is {known}"
-        if spec.ignore:
-            wanted.pop("link", None)
-            have.pop("link", None)
         if spec.kind == "auto":
             assert have.pop("name"), f"{name} has no name"
         if "members" in wanted:
@@ -258,9 +258,14 @@ def check_along(plan: Any, before: Any, calls: Sequence[Call], program: Mapping[
         raise AssertionError(msg)
 
 
-def check_untouched(before: Any, after: Any, calls: Sequence[Call], chosen: Collection[str]) -> None:
-    """Check that what is not operated on stays as it was recorded (rule 27)."""
-    for address in before.records.keys() - set(chosen):
-        assert after.records.get(address) == before.records[address], f"{address} is no target, and changed"
-    beyond = {call.address for call in calls} - set(chosen)
+def check_untouched(
+    before: Any, after: Any, calls: Sequence[Call], touched: Collection[str], new_of: Mapping[str, str]
+) -> None:
+    """Check that what is not operated on stays as it was recorded (rule 27), but for the names of what moved."""
+    chosen = {*touched, *new_of}
+    for address in before.records.keys() - chosen:
+        was = before.records[address]
+        expected = (was, renamed(was, {old: new for old, new in new_of.items() if new in after.records}))
+        assert after.records.get(address) in expected, f"{address} is no target, and changed"
+    beyond = {call.address for call in calls} - chosen
     assert not beyond, f"{beyond} are no targets, and were called"

@@ -199,7 +199,7 @@ class Life:
             failed = any(getattr(error, "action", "") in {"create", "update"} for error in self.errors)
             check_order(plan, before, calls, program, stopped=failed and not go_on, vanished=vanished)
             if touched is not None:
-                check_untouched(before, after, calls, touched | moves(program, before.records).keys())
+                check_untouched(before, after, calls, touched, moves(program, before.records))
         check_protected(before, calls, program)
         check_retained(before, calls, program)
         if plan is not None:
@@ -310,6 +310,9 @@ class Life:
     def tear(self) -> None:
         """A run ended without being able to say so."""
         self.revive()
+        making = {intent.token for intent in self.snapshot.intents.values() if intent.action == "create"}
+        for held in self.cloud.objects.values():  # that it was made only half nobody but the run was told
+            held.half = held.half and held.token not in making
         self.torn.update(run.id for run in self.engine.history(REF) if run.status == "running")
 
     def revive(self) -> None:

@@ -193,3 +193,37 @@ def _reaches(user: str, program: Path) -> bool:
         return subprocess.run([program, "-V"], user=user, capture_output=True, check=False, cwd="/").returncode == 0
     except PermissionError:
         return False
+
+
+class CountingRows:
+    """Counts rows and bytes that a server is sent, in the place of its `execute`."""
+
+    def __init__(self, server):
+        self.execute_, self.rows, self.bytes = server.execute, 0, 0
+
+    def __call__(self, statement, values=None):
+        cursor = self.execute_(statement, values)
+        if not statement.lstrip().startswith("SELECT"):
+            self.rows += max(cursor.rowcount, 0)
+            self.bytes += len(statement) + _size(values)
+        return cursor
+
+
+def _size(value):
+    match value:
+        case None:
+            return 0
+        case dict():
+            return sum(map(_size, value.values()))
+        case list() | tuple():
+            return sum(map(_size, value))
+        case bytes() | str():
+            return len(value)
+    return 8
+
+
+def counted_rows(backend) -> CountingRows:
+    """Count what a ``Postgres`` backend sends from now on."""
+    if not isinstance(backend._server.execute, CountingRows):
+        backend._server.execute = CountingRows(backend._server)
+    return backend._server.execute

@@ -103,7 +103,7 @@ class RacingContract(Contract):
 
         clients, wanted = [connect() for _ in range(self.racers)], []
         for serial in range(self.rounds):
-            jobs = [append(client, f"{serial}-{n}", serial) for n, client in enumerate(clients)]
+            jobs = [append(client, f"{serial:03}-{n:03}", serial) for n, client in enumerate(clients)]
             won = [name for name in _at_once(jobs) if name]
             assert len(won) == 1
             wanted += won

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from iaclib.errors import LeaseLostError
+from iaclib.state.backend import Mender
 from iaclib.state.journal import Began, Ended, Exported, Noted, reduce
 from iaclib.state.record import Intent, KeptToken, Record, Snapshot
 from iaclib.testing.contracts.base import Contract
@@ -22,7 +23,10 @@ class SequenceContract(Contract):
     """No order of events makes state differ from the reduction of what was appended."""
 
     def test_no_sequence_of_events_goes_wrong(self, tmp_path: Path) -> None:
-        """Appends, returns, thefts, stale writers and new clients, in any order: state is what was appended."""
+        """Appends, returns, thefts, stale writers and new clients, in any order: state is what was appended.
+
+        A ``Mender`` finds no damage in it, and salvages just that.
+        """
         pytest.importorskip("hypothesis")
         from hypothesis import HealthCheck, settings
         from hypothesis.stateful import run_state_machine_as_test
@@ -72,7 +76,7 @@ def _machine(contract: Contract, folder: Path) -> Any:
             super().__init__()
             folder.mkdir()
             self.clock = Clock()
-            self.backend = contract.make(folder, self.clock)
+            self.backend: Any = contract.make(folder, self.clock)
             self.model = Snapshot()
             self.lease: Any = None
             self.stale: list[Any] = []
@@ -116,6 +120,12 @@ def _machine(contract: Contract, folder: Path) -> Any:
             if contract.shared:
                 contract.close(self.backend)
                 self.backend = contract.make(folder, self.clock)
+
+        @precondition(lambda self: isinstance(self.backend, Mender))
+        @rule()
+        def salvage(self) -> None:
+            found = self.backend.salvage(REF)
+            assert (found.snapshot, list(found.damage)) == (self.backend.load(REF), [])
 
         @invariant()
         def same(self) -> None:

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from damaged import OPENERS, REF, Some
+from iaclib.backends import Postgres, Sqlite
+from iaclib.backends.objects import Objects
+from iaclib.engine.engine import Engine
+from iaclib.state.journal import Ended
+from iaclib.state.keyfile import KeyFile
+from object_faults import Bucket, MemoryObjects
+from postgres_here import schema_of
+from recording import Cloud, Now
 from servers import azurite, free_port, not_run, running
+from state_samples import TTL, holder, record
+from surgery import ObjectSurgery, PostgresSurgery, SqliteSurgery
 
 BUCKET = "iaclib-state"
 _ACCOUNT = "devstoreaccount1"
@@ -73,3 +84,69 @@ def azblob_place(azure_server, monkeypatch):
     """The same at Azurite."""
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azure_server)
     return lambda prefix: f"azblob://{_ACCOUNT}/{BUCKET}/{prefix}"
+
+
+@pytest.fixture
+def there_alone(tmp_path, monkeypatch):
+    """Have a cloud and a working folder that are empty."""
+    Now.cloud = Cloud()
+    monkeypatch.chdir(tmp_path)  # where reports and spills go
+    return Now.cloud
+
+
+@pytest.fixture
+def there(request, tmp_path, there_alone):
+    """Give a maker of clients of one place, and who damages it."""
+    kind, made = request.param, []
+    if kind == "sqlite":
+        surgery = SqliteSurgery(tmp_path / "s.db")
+
+        def client():
+            return Sqlite(tmp_path / "s.db")
+
+    elif kind == "postgres":
+        url, schema = request.getfixturevalue("postgres_server").url, schema_of(tmp_path)
+        surgery = PostgresSurgery(url, schema)
+
+        def client():
+            return Postgres(url, schema=schema)
+
+    else:
+        if kind == "objects":
+            bucket = Bucket()
+
+            def client():
+                return Objects(MemoryObjects(bucket), fold_after=1)
+
+        else:
+            url = request.getfixturevalue(f"{kind}_place")(schema_of(tmp_path))
+
+            def client():
+                backend = OPENERS[kind].from_url(url)
+                backend._fold_after = 1
+                return backend
+
+        surgery = ObjectSurgery(lambda: made[-1]._store._store)
+
+    def connect():
+        made.append(client())
+        return made[-1]
+
+    yield connect, surgery
+    for backend in made:
+        backend.close()
+
+
+@pytest.fixture
+def damaged_engine(there, tmp_path):
+    """Give an engine with a stack of two folded runs, and two appends of a run that was killed."""
+    connect, _ = there
+    with Engine(state=connect(), keyring=KeyFile(tmp_path / "key")) as made:
+        made.apply(Some("s"))
+        made.apply(Some("s", third=False))
+        backend = connect()
+        lease = backend.acquire(REF, holder(process_start="1"), TTL)
+        state = backend.load(REF)
+        for number, name in enumerate("xy"):
+            backend.append(lease, [Ended(put=record(name))], lineage=state.lineage, serial=state.serial + number)
+        yield made

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from contracts import InFull
 from iaclib.backends import S3, AzureBlob, Gcs
 from iaclib.testing.contracts import BackendContract, Cost
 from object_faults import counted
@@ -14,11 +15,12 @@ from object_faults import counted
 class ObjectContract(BackendContract):
     """What is the same for all three."""
 
-    examples = 2  # each step is several requests; the many sequences are tried in memory
+    examples = 1  # each step is several requests; the many sequences are tried in memory, and here under strain
+    racers = rounds = 3
 
     def make(self, tmp_path, clock):
         backend = self.open(sha256(str(tmp_path).encode()).hexdigest()[:16])
-        backend._clock, backend._trusts_store = clock, False
+        backend._leases.clock, backend._leases.trusts_store = clock, False
         counted(backend)
         return backend
 
@@ -29,8 +31,6 @@ class ObjectContract(BackendContract):
 
 class TestS3(ObjectContract):
     """S3, as moto speaks it."""
-
-    racers = rounds = 3  # each client loads the SDK's model of S3 anew
 
     @pytest.fixture(autouse=True)
     def place(self, s3_place):
@@ -51,3 +51,18 @@ class TestAzureBlob(ObjectContract):
     @pytest.fixture(autouse=True)
     def place(self, azblob_place):
         self.open = lambda prefix: AzureBlob.from_url(azblob_place(prefix))
+
+
+@pytest.mark.stress
+class TestS3AtLength(InFull, TestS3):
+    """The same, with the suite's own numbers."""
+
+
+@pytest.mark.stress
+class TestGcsAtLength(InFull, TestGcs):
+    """The same, with the suite's own numbers."""
+
+
+@pytest.mark.stress
+class TestAzureBlobAtLength(InFull, TestAzureBlob):
+    """The same, with the suite's own numbers."""

@@ -100,7 +100,7 @@ def test_missing_bucket_is_told(request, kind):
 
 def test_an_engine_keeps_its_state_there(request, kind):
     """``state=`` takes the URL, and another engine reads what one wrote."""
-    from object_racer import Thing
+    from state_racer import Thing
 
     url = request.getfixturevalue(f"{kind}_place")(f"{kind}/engine")
     with Engine(state=url) as engine, engine.session("shop/prod") as session:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 import attrs
 import pytest
 
@@ -159,13 +161,20 @@ def damage(bucket, part, change):
             bucket.objects[name] = (data, version, modified)
 
 
+def newer(data):
+    """Let an object seem to be written by a later iaclib."""
+    body = layout.unframe(data, "")
+    return b"iaclib 99 %08x\n%b" % (crc32(body, 99), body)
+
+
 CHANGES = {
     "gone": lambda data: None,
     "empty": lambda data: b"",
     "torn": lambda data: data[: len(data) // 2],
     "flipped": lambda data: data[:-5] + bytes([data[-5] ^ 1]) + data[-4:],
     "foreign": lambda data: b"<html>no such page</html>",
-    "newer": lambda data: data.replace(b"iaclib ", b"iaclib 9", 1),
+    "format": lambda data: data.replace(b"iaclib 2", b"iaclib 3", 1),
+    "newer": newer,
 }
 
 

@@ -1,25 +1,34 @@
-"""A process of its own that works on a stack in an object store; the tests start it, many times over.
+"""A process of its own that works on a stack in any backend; the tests start it, many times over.
 
-``engine URL NAME ROUNDS`` makes ROUNDS runs of an engine, each of which ensures one resource more.
-``writer URL TTL`` takes the lease and appends, without ever renewing, until it is told that it lost it; it prints the
-serial of each append that was taken.
+The state's URL comes by a pipe, as arguments can be seen by all and it may hold a password. Then:
+
+``engine NAME ROUNDS`` makes ROUNDS runs of an engine, each of which ensures one resource more.
+``writer TTL STOPS`` takes the lease and appends, without ever renewing, until it is told that it lost it; it prints
+the serial of each append that was taken. If STOPS isn't 0, it stops itself after so many.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
 import sys
 from datetime import timedelta
 
 from iaclib import declare as iac
-from iaclib.backends import S3, AzureBlob, Gcs
 from iaclib.engine.engine import Engine
 from iaclib.errors import LeaseLostError
 from iaclib.model.addresses import StackRef
 from iaclib.provider.handler import Live
+from iaclib.provider.registry import load_named
 from state_samples import LINEAGE, REF, holder, put
 
 RACE = StackRef("shop", "race")
-OPENERS = {"s3": S3.from_url, "gs": Gcs.from_url, "azblob": AzureBlob.from_url}
+
+
+def opened(url: str):
+    """Give a backend's client."""
+    return load_named("iaclib.backends", url.partition(":")[0])(url)
 
 
 class ThingHandler:
@@ -47,18 +56,20 @@ def engine(url: str, name: str, rounds: str) -> None:
                 session.ensure(Thing(f"{name}-{n}"))
 
 
-def writer(url: str, ttl: str) -> None:
-    backend = OPENERS[url.partition(":")[0]](url)
+def writer(url: str, ttl: str, stops: str) -> None:
+    backend = opened(url)
     lease = backend.acquire(REF, holder("apply", host="elsewhere"), timedelta(seconds=float(ttl)))
     serial = backend.load(REF).serial
     try:
-        while True:
+        for n in itertools.count(1):
             serial = backend.append(lease, put(f"old-{serial}"), lineage=LINEAGE, serial=serial)
             sys.stdout.write(f"{serial}\n")
             sys.stdout.flush()
+            if n == int(stops):
+                os.kill(os.getpid(), signal.SIGSTOP)
     except LeaseLostError:
         sys.stdout.write("lost\n")
 
 
 if __name__ == "__main__":
-    {"engine": engine, "writer": writer}[sys.argv[1]](*sys.argv[2:])
+    {"engine": engine, "writer": writer}[sys.argv[1]](sys.stdin.readline().strip(), *sys.argv[2:])
