@@ -146,6 +146,14 @@ class Memory:
             wanted = islice(stack.past, serial - based)
             return rows.replay(base, [codec.load_entries(data, where, providers) for data in wanted], serial)
 
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials; see ``Oblivious``."""
+        with self._lock:
+            stack = self._mine(lease)
+            self.load(lease.ref)  # folds what is left of the journal
+            stack.past.clear()
+            stack.base = dict(stack.rows)
+
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries; see ``Backend.append``."""
         if not lineage:

@@ -163,11 +163,13 @@ class PostgresServer:
     def _patiently(self, work: Callable[[], _T]) -> _T:
         """Do work again while what keeps it from working may pass."""
         with self._lock:
-            wait, until = _FIRST_WAIT, time.monotonic() + self._patience
+            wait, until = _FIRST_WAIT, None
             while True:
                 try:
                     return work()
                 except self._psycopg.Error as error:
+                    # From the first failure on: a process that was stopped meanwhile has not been patient yet.
+                    until = until or time.monotonic() + self._patience
                     if not self._passes(error) or time.monotonic() + wait > until:
                         raise self._translate(error) from None
                 time.sleep(wait)

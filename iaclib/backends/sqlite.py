@@ -257,6 +257,20 @@ class Sqlite:
             db.execute("UPDATE stacks SET lineage='', serial=0, folded=0 WHERE id=?", found)
             sqlite_journal.remove(db, *found)
 
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials for good: neither the file nor its -wal has any byte of them; see ``Oblivious``."""
+        with self._lock:
+            with self._file.writing() as db:
+                found = db.execute(
+                    "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
+                    (*lease.ref, lease.fence),
+                ).fetchone()
+                if found is None:
+                    raise leasing.lost(lease)
+                self._fold(db, lease.ref)
+                self._prune(db, lease.ref, keep=0)
+            self._file.scrub()
+
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries as one journal row; see ``Backend.append``."""
         if not lineage:
@@ -368,11 +382,12 @@ class Sqlite:
         sqlite_journal.fold(db, "rows", stack, (folded, serial), self._where(ref))
         db.execute("UPDATE stacks SET folded=? WHERE id=?", (serial, stack))
 
-    def _prune(self, db: sqlite3.Connection, ref: StackRef) -> None:
+    def _prune(self, db: sqlite3.Connection, ref: StackRef, keep: int | None = None) -> None:
         """Fold what is too old of the journal into the base."""
         stack, serial = db.execute("SELECT id, serial FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - self._keep
-        if upto - based <= self._keep // 10:
+        keep = self._keep if keep is None else keep
+        based, upto = sqlite_journal.based(db, stack, self._where(ref)), serial - keep
+        if upto - based <= keep // 10:
             return
         sqlite_journal.fold(db, "base", stack, (based, upto), self._where(ref))
         db.execute("DELETE FROM journal WHERE stack=? AND serial<=?", (stack, upto))

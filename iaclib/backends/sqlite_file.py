@@ -84,6 +84,24 @@ class SqliteFile:
         packing.check_format(row[0] if row else None, str(self.path))
         return int(row[0])
 
+    def scrub(self) -> None:
+        """Write the file anew, so that nothing is left in it of what was deleted.
+
+        Raises:
+            StateError: Another process reads the old one all the time; the next scrub does it.
+        """
+        with self._translated():
+            db = self._open(make=True)
+            if db is not None:
+                db.execute("VACUUM")
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                if busy:
+                    msg = (
+                        f"{self.path}: what was deleted can't be removed for good while another process reads the file, "
+                        "expected it to end; run again"
+                    )
+                    raise StateError(msg, path=str(self.path))
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """Give the connection in a read transaction; None, and nothing made, where there is no state yet."""

@@ -9,13 +9,14 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
 from iaclib.engine.awaitable import Awaitable
 from iaclib.engine.given import open_backend, plan_options, stack_ref
 from iaclib.engine.keeping import Keeping
+from iaclib.engine.keyrings import open_keyring
 from iaclib.engine.looking import Looking
 from iaclib.engine.observer import Observer, observed_by
 from iaclib.engine.places import refuse_spilled, steward
@@ -25,7 +26,7 @@ from iaclib.engine.settings import Settings
 from iaclib.engine.stewarding import Stewarding
 from iaclib.engine.unchanged import check_assets
 from iaclib.engine.vault import Vault
-from iaclib.errors import UndecidedError
+from iaclib.errors import ConfigError, UndecidedError
 from iaclib.execute.clock import Clock, SystemClock
 from iaclib.execute.delivery import Delivery
 from iaclib.execute.handlers import Access
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from iaclib.provider.base import Provider
     from iaclib.state.backend import Backend
     from iaclib.state.record import RunSummary, Snapshot
+    from iaclib.state.seal import Keyring
 
 
 def _token() -> str:
@@ -66,7 +68,12 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         providers: Configured access to clouds; each serves the types of its name.
         parallelism: Steps that run at once, in threads; 0 runs them one by one
             in the caller's thread, where a call that hangs can't be left behind.
-        keyring: Wraps the keys that seal secrets; None takes the backend's own.
+        keyring: Wraps the keys that seal secrets: ``passphrase:env:NAME``,
+            ``file:PATH``, ``awskms:ARN``, ``gcpkms:NAME``, ``azkv:URL``, a
+            Keyring, or a list of these: the first writes, all read. None takes
+            the passphrase in ``IACLIB_PASSPHRASE``, else the backend's own.
+        encrypt: "all" seals all that programs and clouds say of resources, not
+            only secrets; None goes on as a stack's state has it.
         policies: Functions under ``@iac.policy``, or names of the entry points
             ``iaclib.policies``; asked in this order.
         on_event: Called with each Event, in order, from a thread of its own.
@@ -82,7 +89,8 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         state: str | Backend = "sqlite:///.iaclib/state.db",
         providers: Sequence[Provider] = (),
         parallelism: int = 32,
-        keyring: Any = None,
+        keyring: str | Keyring | Sequence[str | Keyring] | None = None,
+        encrypt: Literal["secrets", "all"] | None = None,
         policies: Iterable[Callable[..., Any] | str] = (),
         on_event: Callable[[Event], object] | None = None,
         lease_ttl: timedelta = timedelta(seconds=60),
@@ -93,11 +101,12 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
     ) -> None:
         asked = named_policies(policies)
         self._backend = open_backend(state)
-        if keyring is None and (default := getattr(self._backend, "default_keyring", None)) is not None:
-            keyring = default()
+        if encrypt not in (None, "secrets", "all"):
+            msg = f"encrypt={encrypt!r}: no such choice, expected 'all', 'secrets' or None; correct it"
+            raise ConfigError(msg)
         self._settings = Settings(
             self._backend,
-            keyring,
+            open_keyring(keyring, self._backend),
             Access(providers),
             _clock or SystemClock(),
             _token,
@@ -107,6 +116,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
             Delivery(on_event),
             _grace,
             asked,
+            encrypt,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []
@@ -168,7 +178,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
             desired = collected(stack, self._settings)
             ref = desired.ref
             refuse_spilled(self._settings, ref)
-            vault = Vault(ref, self._settings.keyring)
+            vault = Vault(ref, self._settings.keyring, self._settings.encrypt)
             snapshot = vault.open(self._backend.load(ref))
         check(ref, snapshot)
         if snapshot.intents:

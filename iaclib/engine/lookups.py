@@ -22,7 +22,7 @@ from iaclib.execute.retry import TIMEOUT
 from iaclib.model.addresses import near
 from iaclib.model.evaluate import leaf_nodes, ref_nodes, resolve
 from iaclib.model.expressions import Looked
-from iaclib.model.redact import redacted, secret_texts
+from iaclib.model.redact import redacted
 from iaclib.model.values import Secret, has_secret, plain, reveal
 from iaclib.plan.facts import Found
 from iaclib.plan.text import show
@@ -246,7 +246,7 @@ class _Reader:
             msg = f"{query.address}: there is no {query.type} with {wanted or 'no condition'}, expected one to be there; correct the lookup in {query.location}"
             raise PlanError(msg, address=query.address, type=query.type)
         if outcome.error is not None:
-            cause = redacted(outcome.error, secret_texts(asked))
+            cause = redacted(outcome.error, job.secrets)
             msg = f"{query.address}: read failed: {cause}, expected to look up {query.type}; mend the cause, or the lookup in {query.location}"
             raise OperationError(msg, urn=job.urn, action="read", cause=cause)
         if outcome.live is not None:

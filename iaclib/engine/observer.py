@@ -80,6 +80,8 @@ class Observer:
 
         now = self.settings.clock.now()
         with calling(self.settings, str(ref), op) as (calls, limits):
+            if op is None:
+                calls.guard([*snapshot.records.values(), *snapshot.superseded])
             reading = read_records(
                 records,
                 self.settings.access,
@@ -113,7 +115,7 @@ class Observer:
                     raise outcome.fatal
                 found[job.address] = outcome.live
                 if outcome.error is not None:
-                    cause = redacted(outcome.error, job.secret_texts())
+                    cause = redacted(outcome.error, job.secrets)
                     msg = f"{job.address}: {job.id} can't be read: {cause}"
                     errors.append(OperationError(msg, urn=job.urn, action="read", cause=cause))
         if errors:

@@ -42,9 +42,11 @@ def import_state(
 ) -> Run:
     """Make an exported text a stack's state; see ``Engine.import_state``."""
     sealed, runs = export.load(data, f"the state to import into {ref}")
-    snapshot = Vault(ref, settings.keyring).open(sealed)
+    vault = Vault(ref, settings.keyring)
+    snapshot = vault.open(sealed)
     with operation(ref, "import state", unsound=force) as op:
         if not force:
             refuse_taken(op)
+        op.vault.follow(vault)
         op.ledger.commit([*clearing(op.ledger.state.freeze()), *entries_of(snapshot, runs)])
         return op.end()

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from iaclib.errors import StateCorruptError, TargetError
 from iaclib.model.addresses import is_within, near
+from iaclib.state.journal import Began, Ended, Exported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from iaclib.model.addresses import StackRef
+    from iaclib.state.journal import Entry
     from iaclib.state.record import Record, Snapshot
 
 
@@ -63,6 +65,14 @@ def under(snapshot: Snapshot, address: str) -> list[Record]:
     if not found:
         raise _nothing(address, snapshot.records)
     return found
+
+
+def rewritten(snapshot: Snapshot) -> list[Entry]:
+    """Give the entries that write all of a snapshot that may be sealed once more, as it is."""
+    entries: list[Entry] = [Ended(put=record) for record in snapshot.records.values()]
+    entries += [Ended(put_superseded=record) for record in snapshot.superseded]
+    entries += [Began(intent) for intent in snapshot.intents.values()]
+    return [*entries, Exported(snapshot.outputs)] if snapshot.outputs else entries
 
 
 def _nothing(address: str, known: Iterable[str]) -> TargetError:

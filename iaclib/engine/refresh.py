@@ -18,7 +18,7 @@ from iaclib.execute.job import Job, Outcome
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.run import Step
-from iaclib.model.redact import redacted, secret_texts
+from iaclib.model.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,7 +101,7 @@ class _Found:
             raise outcome.fatal
         error: OperationError | None = None
         if outcome.error is not None:
-            cause = redacted(outcome.error, secret_texts(record.inputs, record.outputs))
+            cause = redacted(outcome.error, job.secrets)
             error = OperationError(f"{record.address}: read failed: {cause}", urn=job.urn, action="read", cause=cause)
             self.errors.append(error)
         elif outcome.live is None:

@@ -48,6 +48,7 @@ def relocate(
         giver, taker = ops[source], ops[target]
         giver.recover()
         taker.recover()
+        taker.vault.follow(giver.vault)
         if moves is None:
             if not giver.ledger.state.serial:
                 msg = f"{source}: there is no such stack, expected one that has state; see engine.stacks()"
@@ -86,6 +87,7 @@ def copy_state(settings: Settings, operation: Opens, ref: StackRef, to: str | Ba
             there = attrs.evolve(settings, backend=backend, keyring=keyring, unreturned=[])
             with operation(ref, "copy", settings=there) as target:
                 refuse_taken(target)
+                target.vault.follow(source.vault)
                 runs = settings.backend.history(ref)
                 target.ledger.commit(relocation.entries_of(source.ledger.state.freeze(), runs))
                 return target.end()

@@ -43,7 +43,10 @@ from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import has_secret, has_unknown
+from iaclib.plan.changes import Action
+from iaclib.plan.facts import view
 from iaclib.plan.policy import refuse_violations
+from iaclib.plan.recorded import recorded_options
 from iaclib.state import spill
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
+    from iaclib.plan.node import Node
     from iaclib.plan.plan import Plan
     from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
@@ -92,6 +96,7 @@ class Operation:
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
         pool = settings.pool(settings.parallelism)
         self.calls = Calls(self.ledger, settings.clock, stop, pool, self.reporter, grace=settings.grace)
+        self.calls.guard([*snapshot.records.values(), *snapshot.superseded])
         self.reporter.tell("run_started", action=name)
 
     # --------------------------------------------------------------------------------------------------- actions
@@ -178,8 +183,7 @@ class Operation:
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        if _secretive(plan):
-            self.vault.check()
+        self.vault.check(self.ledger.state.lineage, secretive=_secretive(plan))
         graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
@@ -306,9 +310,26 @@ def counts(steps: Sequence[Step]) -> dict[str, int]:
 def _secretive(plan: Plan) -> bool:
     """Tell whether carrying out a plan will want to keep secrets."""
     return (
-        any(node.declared is not None and node.declared.has_secret for node in plan._nodes.values())
+        any(_keeps_secret(node) for node in plan._nodes.values())
         or any(map(has_secret, plan._desired.outputs.values()))
         or any(has_secret(found.values) for found in plan.looked_up.values())
+    )
+
+
+def _keeps_secret(node: Node) -> bool:
+    """Tell whether a resource has secrets, or is going to have some by its type or options."""
+    declared = node.declared
+    if declared is None:
+        return False
+    if declared.has_secret or (node.provider is not None and any(map(has_secret, node.provider.config.values()))):
+        return True
+    if node.action is Action.SAME:
+        return False
+    seen = view(declared.facts)
+    return bool(
+        declared.options.secret_outputs
+        or seen.secrets.difference(seen.secret)
+        or has_secret(recorded_options(declared))
     )
 
 
@@ -352,7 +373,7 @@ def operation(
         ):
             if not replays:
                 refuse_spilled(settings, ref)
-            vault = Vault(ref, settings.keyring)
+            vault = Vault(ref, settings.keyring, settings.encrypt)
             snapshot = vault.open(settings.backend.load(ref))
             if not unsound:
                 check(ref, snapshot)

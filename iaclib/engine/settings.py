@@ -46,6 +46,7 @@ class Settings:
     events: Delivery
     grace: float
     policies: tuple[Policy, ...] = ()
+    encrypt: str | None = None
     collect: Callable[[Stack], Desired] = collect
     pool: Callable[[int], Pool] = Pool
     queue: Callable[[Iterable[Task]], Queue] = deque

@@ -10,11 +10,12 @@ from iaclib.engine import relocation
 from iaclib.engine.gather import provider_of
 from iaclib.engine.given import stack_ref
 from iaclib.engine.planning import collected, looked_up_for, stub_of
-from iaclib.engine.records import under
+from iaclib.engine.records import rewritten, under
 from iaclib.errors import TargetError
 from iaclib.execute.run import Step
 from iaclib.model.addresses import check_name, is_within, near
 from iaclib.plan.targets import Selection
+from iaclib.state.backend import Oblivious
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +99,36 @@ class Stewarding:
             TargetError: Nothing is recorded there.
         """
         return self._mark(ref, address, "untaint", lambda record: attrs.evolve(record, status="ok", repairable=False))
+
+    def rotate(self, ref: Ref) -> Run:
+        """Seal a stack's secrets anew: with a new data key, wrapped by the keyring that writes.
+
+        Also what changes over to another keyring (``keyring=[new, old]``) or to
+        another choice of ``encrypt``. One atomic write: an interrupted rotation
+        changed nothing, run it again. No object is touched, and interrupted
+        operations stay to be decided. What state was earlier was sealed with the
+        key of before: on ``sqlite:`` and ``memory:`` it is dropped for good,
+        elsewhere it stays until it is pruned, and opens with that key only.
+
+        Args:
+            ref: The stack, or ``"project/stack"``.
+
+        Raises:
+            TargetError: The stack has no state.
+            SealError: A key is missing or can't be used; nothing was written.
+        """
+        where = stack_ref(ref)
+        with self._operation(where, "rotate") as op:
+            state = op.ledger.state
+            if not state.serial:
+                msg = f"{where}: there is no state to rotate the key of, expected an existing stack; check the name"
+                raise TargetError(msg, ref=str(where))
+            if (keyed := op.vault.rotate(state.lineage)) is not None:
+                op.ledger.commit([keyed, *rewritten(state.freeze())])
+            run = op.end()
+            if isinstance(self._settings.backend, Oblivious):
+                self._settings.backend.forget_past(op.ledger.lease)
+            return run
 
     def _mark(self, ref: Ref, address: str, name: str, change: Callable[[Record], Record]) -> Run:
         with self._operation(stack_ref(ref), name) as op:

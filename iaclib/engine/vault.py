@@ -6,12 +6,13 @@ secret that is written. Knows nothing of runs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.errors import SealError
 from iaclib.model.values import has_secret
 from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted
-from iaclib.state.seal import Sealer, new_data_key, open_snapshot, seal_entry
+from iaclib.state.seal import Sealer, new_data_key
+from iaclib.state.veil import is_whole, open_snapshot, seal_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record, Snapshot
     from iaclib.state.seal import Keyring
 
+_DIGESTS: Final = "digests"  # beside a wrapped key: the key of digests, sealed by it
+
 
 class Vault:
     """Seals and opens the secrets of one stack.
@@ -27,13 +30,22 @@ class Vault:
     Args:
         ref: Which stack.
         keyring: Wraps its data key; None where there is none.
+        encrypt: "all" seals whatever programs and clouds say, "secrets" only
+            secrets; None goes on as the stack's state has it.
     """
 
-    def __init__(self, ref: StackRef, keyring: Keyring | None) -> None:
+    def __init__(self, ref: StackRef, keyring: Keyring | None, encrypt: str | None = None) -> None:
         self.ref = ref
         self._keyring = keyring
+        self._encrypt = encrypt
+        self._whole = encrypt == "all"
         self._sealer: Sealer | None = None
+        self._drawn: Keyed | None = None  # the key, wrapped, but not yet written
         self._of_plan: tuple[Sealer, Mapping[str, Any]] | None = None
+
+    def follow(self, other: Vault) -> None:
+        """Seal as another stack's state has it, which comes here; where nothing was asked for, that must not loosen."""
+        self._whole = self._whole or (self._encrypt is None and other._whole)
 
     def open(self, snapshot: Snapshot) -> Snapshot:
         """Give a snapshot with its secrets opened.
@@ -43,7 +55,9 @@ class Vault:
         """
         if snapshot.key is None:
             return snapshot
-        self._sealer = Sealer(snapshot.lineage, self._ring().unwrap(snapshot.key, snapshot.lineage))
+        if self._encrypt is None:
+            self._whole = self._whole or is_whole(snapshot)
+        self._sealer = self._unwrapped(snapshot.key, snapshot.lineage)
         opened: Snapshot = open_snapshot(snapshot, self._sealer)
         return opened
 
@@ -53,24 +67,59 @@ class Vault:
         Raises:
             SealError: There is no keyring to wrap a key with.
         """
-        sealed: list[Entry] = []
-        if self._sealer is None:
-            if not any(_secretive(entry) for entry in entries):
-                return list(entries)
-            key = new_data_key()
-            sealed.append(Keyed(self._ring().wrap(key, lineage)))
-            self._sealer = Sealer(lineage, key)
-        sealed.extend(seal_entry(entry, self._sealer) for entry in entries)
-        return sealed
+        if self._sealer is None and (self._whole or any(_secretive(entry) for entry in entries)):
+            self._draw(lineage)
+        if not (self._whole or any(_secretive(entry) for entry in entries)) and self._drawn is not None:
+            return list(entries)  # nothing secret yet: the key can wait
+        key, self._drawn = self._drawn, None
+        sealed = [seal_entry(entry, self._sealer, whole=self._whole) for entry in entries]
+        return sealed if key is None else [key, *sealed]
 
-    def check(self) -> None:
-        """Check that secrets can be kept, before any call.
+    def check(self, lineage: str, *, secretive: bool) -> None:
+        """Make sure, before any call, that what a run will keep can be sealed: its key is drawn and wrapped now.
+
+        Args:
+            lineage: The stack's.
+            secretive: Whether it will want to keep secrets.
 
         Raises:
-            SealError: They can't.
+            SealError: It can't: there is no keyring, or its key can't be used.
         """
-        if self._sealer is None:
-            self._ring()
+        if self._sealer is None and (secretive or self._whole):
+            self._draw(lineage)
+
+    def rotate(self, lineage: str) -> Keyed | None:
+        """Draw another data key, wrapped by the keyring that writes; what is sealed from now on is sealed with it.
+
+        Returns:
+            The entry to write with everything sealed anew; None where there
+            is no key, and nothing that wants one.
+
+        Raises:
+            SealError: The keyring can't wrap a key; all stays as it was.
+        """
+        before = self._sealer
+        if before is None:
+            if self._whole:
+                self._draw(lineage)
+            drawn, self._drawn = self._drawn, None
+            return drawn
+        key = new_data_key()
+        sealer = Sealer(lineage, key)
+        kept = sealer.sealed_digest_key(before)
+        wrapped = {**self._ring().wrap(key, lineage, str(self.ref)), _DIGESTS: kept}
+        self._sealer, self._drawn = sealer.with_digest_key(kept), None
+        return Keyed(wrapped)
+
+    def _draw(self, lineage: str) -> None:
+        key = new_data_key()
+        self._drawn = Keyed(self._ring().wrap(key, lineage, str(self.ref)))
+        self._sealer = Sealer(lineage, key)
+
+    def _unwrapped(self, wrapped: Mapping[str, Any], lineage: str) -> Sealer:
+        sealer = Sealer(lineage, self._ring().unwrap(wrapped, lineage))
+        kept = wrapped.get(_DIGESTS)
+        return sealer if kept is None else sealer.with_digest_key(kept)
 
     @property
     def digest(self) -> Callable[[Any], str] | None:
@@ -87,13 +136,13 @@ class Vault:
         Raises:
             SealError: The keyring can't wrap a key.
         """
-        if self._sealer is not None:
+        if self._sealer is not None and self._drawn is None:
             return self._sealer, None
         if self._keyring is None:
             return None
         if self._of_plan is None:
             key = new_data_key()
-            self._of_plan = (Sealer(lineage, key), self._keyring.wrap(key, lineage))
+            self._of_plan = (Sealer(lineage, key), self._keyring.wrap(key, lineage, str(self.ref)))
         return self._of_plan
 
     def open_key(self, wrapped: Mapping[str, Any], lineage: str) -> Sealer:
@@ -108,7 +157,7 @@ class Vault:
                 "sealed it; pass keyring= to the Engine"
             )
             raise SealError(msg)
-        return Sealer(lineage, self._keyring.unwrap(wrapped, lineage))
+        return self._unwrapped(wrapped, lineage)
 
     def _ring(self) -> Keyring:
         if self._keyring is None:
@@ -126,7 +175,7 @@ def _secretive(entry: Entry) -> bool:
             intent = entry.intent
             return _of(intent.record) or (intent.before is not None and _of(intent.before)) or has_secret(intent.data)
         case Ended():
-            return entry.put is not None and _of(entry.put)
+            return any(one is not None and _of(one) for one in (entry.put, entry.put_superseded))
         case Noted():
             return has_secret(entry.data)
         case Exported():
@@ -140,4 +189,5 @@ def _in(values: Mapping[str, Any] | None) -> bool:
 
 
 def _of(record: Record) -> bool:
-    return any(map(_in, (record.inputs, record.outputs, record.baseline, record.observed, record.options)))
+    config = None if record.provider is None else record.provider.config
+    return any(map(_in, (record.inputs, record.outputs, record.baseline, record.observed, record.options, config)))

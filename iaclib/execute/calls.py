@@ -21,6 +21,7 @@ from iaclib.errors import (
 from iaclib.execute.job import Abandoned, Job, Outcome, World
 from iaclib.execute.observe import checked
 from iaclib.execute.retry import REFUSALS, is_retryable, quickly, slowly
+from iaclib.model.values import reveal
 from iaclib.provider.context import Checkpoint, Context
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class _Call:
             token=job.token,
             deadline=self.started + job.timeout,
             record=job.record,
-            on_delete=job.on_delete,
+            on_delete=reveal(dict(job.on_delete)),
             inputs=job.guard.inputs if job.guard is not None else {},
             dependencies=job.guard.dependencies if job.guard is not None else (),
             monotonic=world.clock.monotonic,

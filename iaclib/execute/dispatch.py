@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import OperationTimeoutError, StateError
 from iaclib.execute.calls import perform
-from iaclib.execute.job import Abandoned, Job, Outcome, World
+from iaclib.execute.job import Abandoned, Job, Outcome, World, secretive
 from iaclib.execute.pool import Pool
-from iaclib.model.redact import redact_text
+from iaclib.model.redact import Redactor
+from iaclib.model.values import Secret
 from iaclib.state.journal import Noted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.delivery import Reporter
     from iaclib.execute.events import Kind as EventKind
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.stopping import Stop
+    from iaclib.state.record import Record
 
 _SLICE = 0.5  # seconds of one wait: a signal that the system gave to another thread doesn't end it
 
@@ -68,11 +70,16 @@ class Calls:
         self._late: dict[Job, float] = {}  # when it was first seen to be late, in real time
         self._look = 0.0  # when to look for late ones next, in real time
         self._inbox: SimpleQueue[tuple[Any, Job, Outcome] | _Note | None] = SimpleQueue()
+        self._secrets = Redactor()  # of all jobs: a server may say in one call what it was told in another
         self._pool = pool
         self._world = World(clock, stop, self._checkpoint, self._log)
         self._home = threading.get_ident()
         stop.interrupt_calls = not pool.threaded
         stop.on_request = lambda: self._inbox.put(None)
+
+    def guard(self, records: Iterable[Record]) -> None:
+        """Let secrets of records show in no message about any job."""
+        self._secrets.learn(value for record in records for value in secretive(record))
 
     def _left_behind(self, job: Job) -> bool:
         return self.stop.level > 1 or self.stop.lost is not None or job.abandoned
@@ -80,6 +87,8 @@ class Calls:
     def _checkpoint(self, job: Job, id: str | None, data: Any) -> None:
         if not job.step or job.action == "decide":
             return
+        if data is not None and job.secrets.shows(data):
+            data = Secret(data)  # state keeps it sealed
         entry = Noted(job.step, id, data)
         if threading.get_ident() == self._home:
             try:
@@ -98,7 +107,7 @@ class Calls:
 
     def _log(self, job: Job, kind: EventKind, message: str, attempt: int) -> None:
         if self._reporter and not self._left_behind(job):
-            told = redact_text(message, job.secret_texts())
+            told = job.secrets.text(message)
             facts = {"step": job.step, "address": job.address, "action": job.action, "id": job.id or None}
             self._reporter.tell(kind, **facts, message=told, attempt=attempt)
 
@@ -106,6 +115,8 @@ class Calls:
         """Have a job done; its outcome arrives in ``wait``."""
         self.running += 1
         self._open[job] = owner
+        job.secrets = self._secrets
+        self._secrets.learn(job.secretive())
         self._pool.submit(lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome)))
 
     def wait(self) -> tuple[list[tuple[Any, Job, Outcome]], list[Noted], list[threading.Event]]:

@@ -20,7 +20,7 @@ from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.task import Kind, StepGraph, Task
 from iaclib.execute.work import Work
-from iaclib.model.redact import redact_text, redacted
+from iaclib.model.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -225,7 +225,7 @@ class Executor:
     def _told(self, job: Job, action: str, error: Exception) -> Exception:
         if isinstance(error, OperationError):
             return error
-        secrets = job.secret_texts()
+        secrets = job.secrets
         cause = redacted(error, secrets)
         text = str(cause)
         if text.startswith(f"{job.address}: "):
@@ -234,7 +234,7 @@ class Executor:
             f"{job.address}: {action} failed: {text or type(cause).__name__}", urn=job.urn, action=action, cause=cause
         )
         for note in getattr(error, "__notes__", ()):
-            told.add_note(redact_text(note, secrets))
+            told.add_note(secrets.text(note))
         return told
 
     def _fail(self, task: Task, error: Exception, *, step: Step | None = None, halt: bool = False) -> None:

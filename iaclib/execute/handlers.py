@@ -7,12 +7,13 @@ provider in a record is made again from its configuration at most once.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import CredentialsError, UnknownProviderError
-from iaclib.model.values import reveal
+from iaclib.model.values import Secret, reveal
 from iaclib.provider.registry import own_handler, provider_class
 from iaclib.state.record import ProviderRecord
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from iaclib.provider.handler import Handler
     from iaclib.state.record import Record
 
+_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://.*@", re.IGNORECASE)
+
 
 def prefix(type_name: str) -> str:
     """Give the provider's name in a type: ``aws`` of ``aws:ec2:VPC``."""
@@ -30,7 +33,16 @@ def prefix(type_name: str) -> str:
 
 
 def _key(record: ProviderRecord) -> tuple[str, str, str, str]:
-    return (record.name, record.account, record.region, json.dumps(dict(record.config), sort_keys=True, default=str))
+    config = json.dumps(reveal(dict(record.config)), sort_keys=True, default=str)
+    return (record.name, record.account, record.region, config)
+
+
+def guarded_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a secret of each URL with a password in it."""
+    return {
+        name: Secret(value) if isinstance(value, str) and _CREDENTIALS.match(value) else value
+        for name, value in config.items()
+    }
 
 
 class Source:
@@ -61,12 +73,12 @@ class Source:
 
     def restored(self, record: ProviderRecord) -> Provider:
         """Make the provider that state describes."""
-        return provider_class(record.name).from_config(record.config)
+        return provider_class(record.name).from_config(reveal(dict(record.config)))
 
     def described(self, provider: Provider) -> ProviderRecord:
         """Ask a provider who it is, and describe it as state does."""
         account, region = provider.identity()
-        return ProviderRecord(provider.name, account, region, dict(provider.config()))
+        return ProviderRecord(provider.name, account, region, guarded_config(provider.config()))
 
 
 @cache

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.model.redact import secret_texts
 from iaclib.provider.context import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from iaclib.execute.clock import Clock
     from iaclib.execute.events import Kind as EventKind
     from iaclib.execute.limits import Limit
     from iaclib.execute.stopping import Stop
+    from iaclib.model.redact import Redactor
     from iaclib.provider.handler import Handler, Live
     from iaclib.state.record import Record
 
@@ -40,6 +40,7 @@ class Job:
         guard: The record whose secrets must not show in messages.
         deadline: When it must be done, in monotonic seconds; set by its first call.
         abandoned: Whether it was given up, because its call hangs.
+        secrets: Finds what must not show in messages; set when it starts.
         hooks: For "hook": functions of the program, called one after the other.
         event: For "hook": what they are told.
     """
@@ -69,11 +70,21 @@ class Job:
     event: Any = None
     deadline: float = attrs.field(default=float("inf"), init=False)
     abandoned: bool = attrs.field(default=False, init=False)
+    secrets: Redactor = attrs.field(init=False)
 
-    def secret_texts(self) -> list[str]:
-        """List the texts that must not show in messages about this job."""
-        guards = [record for record in (self.guard, self.record) if record is not None]
-        return secret_texts(*(values for record in guards for values in (record.inputs, record.outputs)))
+    def secretive(self) -> Iterator[Any]:
+        """Go through the values in which there may be secrets that its handler is told."""
+        for record in (self.guard, self.record):
+            if record is not None:
+                yield from secretive(record)
+        yield self.on_delete
+
+
+def secretive(record: Record) -> Iterator[Any]:
+    """Go through the values of a record in which there may be secrets."""
+    yield from (record.inputs, record.outputs, record.baseline, record.observed, record.options)
+    if record.provider is not None:
+        yield record.provider.config
 
 
 @attrs.define

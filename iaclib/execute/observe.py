@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.errors import ProviderError
+from iaclib.model.redact import guard_repeats
 from iaclib.model.values import Secret, has_unknown, plain, reveal
 from iaclib.plan.compare import drifted
 
@@ -88,8 +89,9 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
             baseline[name] = _guard(name, value, facts, record.inputs[name])
         elif value is not None:
             outputs.setdefault(name, _hidden(name, value, record, facts))
+    guarded_outputs = guard_repeats(outputs, record.inputs, baseline)
     return attrs.evolve(
-        record, id=live.id, outputs=outputs, baseline=baseline, observed=None, status="ok", repairable=False
+        record, id=live.id, outputs=guarded_outputs, baseline=baseline, observed=None, status="ok", repairable=False
     )
 
 
@@ -112,7 +114,12 @@ def refreshed(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         ):
             observed[name] = _guard(name, seen, facts, record.inputs[name])
             differs = True
-    return attrs.evolve(record, id=live.id, outputs=outputs, observed=observed if differs else None)
+    return attrs.evolve(
+        record,
+        id=live.id,
+        outputs=guard_repeats(outputs, record.inputs, observed),
+        observed=observed if differs else None,
+    )
 
 
 def before_update(record: Record) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import before_update, refreshed, written
 from iaclib.execute.results import inputs_digest
 from iaclib.execute.run import Step
-from iaclib.model.redact import redacted, secret_texts
+from iaclib.model.redact import redacted
+from iaclib.model.values import reveal
 from iaclib.plan.compare import project, same
 from iaclib.provider.context import Checkpoint
 from iaclib.state.journal import Ended
@@ -150,11 +151,7 @@ class Recovery:
         if outcome.fatal is not None:
             raise outcome.fatal
         if outcome.error is not None or outcome.live is None:
-            why = (
-                "is not there"
-                if outcome.error is None
-                else f"can't be read: {redacted(outcome.error, job.secret_texts())}"
-            )
+            why = "is not there" if outcome.error is None else f"can't be read: {redacted(outcome.error, job.secrets)}"
             msg = f"{job.address}: {known} {why}, expected what the create made; check the id, or say absent=True"
             raise UndecidedError(msg, address=job.address)
         return outcome
@@ -175,7 +172,7 @@ class Recovery:
             id=record.id,
             inputs=plain,
             begun=intent.begun if create else record.created,
-            noted=Checkpoint(intent.id, intent.data),
+            noted=Checkpoint(intent.id, reveal(intent.data)),
             decides=intent.action,
             identity=by_identity(plain) if by_identity is not None and intent.absent else None,
         )
@@ -263,7 +260,7 @@ class Recovery:
 def _undecided(intent: Intent, job: Job, error: Exception) -> Exception:
     if isinstance(error, UndecidedError):
         return error
-    cause = redacted(error, secret_texts(intent.record.inputs, intent.record.outputs))
+    cause = redacted(error, job.secrets)
     known = intent.id or intent.record.id
     what = f"object {known}" if known else f"an object with token {intent.token}"
     msg = (

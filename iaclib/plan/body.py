@@ -54,6 +54,10 @@ class Planned(Protocol):
         ...
 
 
+#: Whom secrets in providers' configurations are sealed for; no address holds a colon.
+PROVIDERS = ":providers"
+
+
 class _Table:
     """Values that occur many times, each written once."""
 
@@ -175,14 +179,21 @@ class _Writing:
 
     def _record(self, record: Record, subject: str) -> dict[str, Any]:
         self.writer.subject = subject
-        data = record_to(record)
+        data = record_to(attrs.evolve(record, provider=None))
+        if record.provider is not None:
+            data["P"] = self._provider(record.provider)
         for key in VALUES:
             if key in data:
                 data[key] = self.writer.value(data[key])
         return data
 
     def _provider(self, provider: ProviderRecord) -> int:
-        return self.providers.place(provider, lambda one: [one.name, one.account, one.region, dict(one.config)])
+        subject, self.writer.subject = self.writer.subject, PROVIDERS
+        place = self.providers.place(
+            provider, lambda one: [one.name, one.account, one.region, self.writer.value(dict(one.config))]
+        )
+        self.writer.subject = subject
+        return place
 
     def _facts(self, facts: Facts) -> dict[str, Any]:
         data: dict[str, Any] = {

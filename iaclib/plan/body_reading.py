@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.registry import require_type
 from iaclib.declare.sources import Query
 from iaclib.model.addresses import StackRef
 from iaclib.model.scope import Location
+from iaclib.model.values import reveal
+from iaclib.plan.body import PROVIDERS
 from iaclib.plan.changes import Violation
 from iaclib.plan.facts import Facts, Found
 from iaclib.plan.layout import NODE, VALUES, VERDICT, read_fields
@@ -68,8 +72,9 @@ class _Reading:
         project, name = body["ref"]
         self.ref = StackRef(text(project), text(name))
         self.reader = Reader(self.ref, secret, body["expressions"])
+        self.reader.subject = PROVIDERS
         self.providers = [
-            ProviderRecord(text(name), text(account), text(region), mapping(config))
+            ProviderRecord(text(name), text(account), text(region), mapping(self.reader.value(config)))
             for name, account, region, config in rows(body["providers"])
         ]
         self.made: dict[int, Provider] = {}
@@ -147,7 +152,7 @@ class _Reading:
     def _configured(self, place: int) -> Provider:
         if place not in self.made:
             record = self.providers[place]
-            self.made[place] = provider_class(record.name).from_config(record.config)
+            self.made[place] = provider_class(record.name).from_config(reveal(dict(record.config)))
         return self.made[place]
 
     def _node(self, data: Mapping[str, Any], desired: Desired) -> Node:
@@ -176,7 +181,10 @@ class _Reading:
         for key in VALUES:
             if key in given and given[key] != 0:
                 given[key] = mapping(self.reader.value(given[key]))
+        place = given.pop("P", None)
         record = record_from(given, self.shared)
+        if place is not None:
+            record = attrs.evolve(record, provider=self.providers[count(place)])
         for name in _TEXTS:
             text(getattr(record, name))
         count(record.generation)

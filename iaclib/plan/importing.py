@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import PlanError
+from iaclib.model.redact import guard_repeats
 from iaclib.model.values import Secret, reveal
 from iaclib.plan.compare import project, unknown_in
 from iaclib.plan.facts import Facts, view
@@ -69,7 +70,8 @@ def record_of(
     """
     seen = view(declared.facts)
     shown: dict[str, Any] = {}
-    outputs: dict[str, Any] = {name: _guard(name, value, seen.secrets) for name, value in live.outputs.items()}
+    secret = seen.secrets | frozenset(declared.options.secret_outputs)
+    outputs: dict[str, Any] = {name: _guard(name, value, secret) for name, value in live.outputs.items()}
     for name, value in (live.inputs or {}).items():
         if value is None:
             continue
@@ -78,14 +80,14 @@ def record_of(
             reduced = value if unknown_in(like) else project(value, like, unordered=name in seen.unordered)
             shown[name] = Secret(reveal(reduced)) if isinstance(like, Secret) else _guard(name, reduced, seen.secrets)
         elif name not in seen.write_only:
-            outputs.setdefault(name, _guard(name, value, seen.secrets))
+            outputs.setdefault(name, _guard(name, value, secret))
     return Record(
         address,
         declared.type,
         live.id,
         inputs=shown,
         baseline=dict(shown),
-        outputs=outputs,
+        outputs=guard_repeats(outputs, shown, wanted),
         generation=generation,
         version=declared.facts.version,
         defined_by=declared.defined_by,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 import attrs
 
 from iaclib.errors import DeclarationError, PlanError, PolicyViolationError
-from iaclib.model.redact import redact_text, secret_texts
+from iaclib.model.redact import Redactor, secret_texts
 from iaclib.plan.changes import Action, Change, Violation
 from iaclib.plan.compare import unknown_in
 from iaclib.plan.describing import change_of
@@ -112,12 +112,12 @@ class Policy:
             import traceback  # slow, and needed here alone
 
             last = traceback.extract_tb(error.__traceback__)[-1]
-            told = redact_text(f"{type(error).__name__}: {error}", guarded())
+            told = Redactor(guarded()).text(f"{type(error).__name__}: {error}")
             msg = (
                 f"{self._where(address)} raised {told} (at {last.filename}:{last.lineno}), "
                 "expected an answer; correct the policy"
             )
-            raise PlanError(msg, address=address, policy=self.name) from None
+        raise PlanError(msg, address=address, policy=self.name)  # here, so that nothing raw is chained to it
 
     def fault(self, address: str, problem: str) -> PlanError:
         """Make the error for an answer that can't be used."""
@@ -263,7 +263,7 @@ def _message(one: Policy, address: str, change: Change | None, plan: Plan) -> st
     if not isinstance(said, str) or not said:
         what = "an empty text" if said == "" else type(said).__name__
         raise one.fault(address, f"returned {what}, expected a message where it objects, else None")
-    return redact_text(said, guarded())
+    return Redactor(guarded()).text(said)
 
 
 def _certain(plan: Plan, node: Node, action: str, inputs: Mapping[str, Any], record: Record | None) -> Change:

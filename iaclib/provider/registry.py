@@ -28,7 +28,13 @@ BUILTIN: dict[str, dict[str, str]] = {
         "azblob": "iaclib.backends.azblob:AzureBlob.from_url",
     },
     "iaclib.providers": {"aws": "iaclib.aws.provider:Provider", "local": "iaclib.local.provider:Provider"},
-    "iaclib.keyrings": {},
+    "iaclib.keyrings": {
+        "awskms": "iaclib.aws.keyring:AwsKms.from_text",
+        "azkv": "iaclib.azure.keyring:AzureKeyVault.from_text",
+        "file": "iaclib.state.keyfile:KeyFile.from_text",
+        "gcpkms": "iaclib.gcp.keyring:GcpKms.from_text",
+        "passphrase": "iaclib.state.passphrase:Passphrase.from_text",
+    },
 }
 
 _CLASS = type  # `type` is what a resource is of, below

@@ -188,6 +188,20 @@ class Steward(Backend, Protocol):
         ...
 
 
+@runtime_checkable
+class Oblivious(Backend, Protocol):
+    """A backend that can forget for good what a stack's state was earlier."""
+
+    def forget_past(self, lease: Lease) -> None:
+        """Drop what is kept of earlier serials; nothing of it can be read any more, by whatever means.
+
+        Raises:
+            LeaseLostError: The fence is stale.
+            StateError: It is dropped, but can be read by other means yet; doing it again is fine.
+        """
+        ...
+
+
 @attrs.frozen
 class Damage:
     """Something in state that isn't as it was written.

@@ -256,12 +256,14 @@ def _ended_to(entry: Ended) -> dict[str, Any]:
         data["x"] = entry.drop_superseded
     if entry.keep_token is not None:
         data["k"] = [entry.keep_token[0], token_to(entry.keep_token[1])]
+    if entry.put_superseded is not None:
+        data["y"] = record_to(entry.put_superseded)
     return data
 
 
 def _ended_from(data: dict[str, Any], providers: Providers) -> Ended:
     get = data.get
-    put, keep = get("p"), get("k")
+    put, keep, old = get("p"), get("k"), get("y")
     return Ended(
         get("s", ""),
         None if put is None else record_from(put, providers),
@@ -269,6 +271,7 @@ def _ended_from(data: dict[str, Any], providers: Providers) -> Ended:
         get("d"),
         get("x"),
         None if keep is None else (keep[0], token_from(keep[1])),
+        None if old is None else record_from(old, providers),
     )
 
 
@@ -286,6 +289,8 @@ def _subject(entry: Entry) -> str:
     match entry:
         case Ended() if entry.put is not None:
             return entry.put.address
+        case Ended() if entry.put_superseded is not None:
+            return entry.put_superseded.address
         case Began():
             return entry.intent.record.address
         case Noted():

@@ -45,6 +45,7 @@ class Ended:
         drop: An address whose current record is gone.
         drop_superseded: The uid of a superseded record that is gone.
         keep_token: (address, token) to use again, after "absent".
+        put_superseded: A superseded record as it is written from now on.
     """
 
     step: str = ""
@@ -53,6 +54,7 @@ class Ended:
     drop: str | None = None
     drop_superseded: str | None = None
     keep_token: tuple[str, KeptToken] | None = None
+    put_superseded: Record | None = None
 
 
 @attrs.frozen(slots=False)
@@ -137,6 +139,8 @@ class Working:
             self.generations[old.address] = max(old.generation, self.generations.get(old.address, 0))
         if entry.drop_superseded is not None:
             self.superseded.pop(entry.drop_superseded, None)
+        if (old := entry.put_superseded) is not None:
+            self.superseded[old.uid] = old
         if entry.keep_token is not None:
             address, kept = entry.keep_token
             self.tokens[address] = kept

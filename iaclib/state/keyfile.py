@@ -9,20 +9,19 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import hmac
 import os
 import stat
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from iaclib.errors import SealError
+from iaclib.errors import ConfigError, SealError
+from iaclib.state.wrapping import KEY_BYTES, unwrap_with, wrap_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
+_SCHEME: Final = "file:"
 
 
 class Ephemeral:
@@ -31,15 +30,15 @@ class Ephemeral:
     name: Final = "ephemeral"
 
     def __init__(self) -> None:
-        self._key = os.urandom(_KEY_BYTES)
+        self._key = os.urandom(KEY_BYTES)
 
-    def wrap(self, key: bytes, context: str) -> Mapping[str, Any]:
+    def wrap(self, key: bytes, context: str, stack: str = "") -> Mapping[str, Any]:
         """Encrypt a data key; see ``Keyring.wrap``."""
-        return _wrap(self.name, self._key, key, context)
+        return wrap_with(self.name, self._key, key, context)
 
     def unwrap(self, wrapped: Mapping[str, Any], context: str) -> bytes:
         """Decrypt a data key; see ``Keyring.unwrap``."""
-        return _unwrap("memory", self.name, self._key, wrapped, context)
+        return unwrap_with("memory", self.name, self._key, wrapped, context)
 
 
 class KeyFile:
@@ -59,15 +58,27 @@ class KeyFile:
         self._lock = threading.Lock()
         self._key: bytes | None = None
 
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Make one from ``file:PATH``; a ``~`` is the user's home.
+
+        Raises:
+            ConfigError: The text is not of that form.
+        """
+        path = text.removeprefix(_SCHEME)
+        if path == text or not path or path.endswith("/"):
+            raise ConfigError(f"keyring {text!r}: not a key file, expected file:PATH; correct keyring=")
+        return cls(Path(path).expanduser().absolute())
+
     def __repr__(self) -> str:
         return f"KeyFile({str(self.path)!r})"
 
-    def wrap(self, key: bytes, context: str) -> Mapping[str, Any]:
+    def wrap(self, key: bytes, context: str, stack: str = "") -> Mapping[str, Any]:
         """Encrypt a data key, with a new file if there is none yet; see ``Keyring.wrap``."""
         with self._lock:
             if self._key is None:
                 self._key = self._read() or self._make()
-            return _wrap(self.name, self._key, key, context)
+            return wrap_with(self.name, self._key, key, context)
 
     def unwrap(self, wrapped: Mapping[str, Any], context: str) -> bytes:
         """Decrypt a data key; see ``Keyring.unwrap``."""
@@ -79,7 +90,7 @@ class KeyFile:
                     f"{self.path}: the key file is missing, expected the one that this state's secrets were sealed "
                     "with; restore it from where it was made"
                 )
-            return _unwrap(str(self.path), self.name, self._key, wrapped, context)
+            return unwrap_with(str(self.path), self.name, self._key, wrapped, context)
 
     def _read(self) -> bytes | None:
         try:
@@ -102,9 +113,9 @@ class KeyFile:
             key = base64.b64decode(text.strip(), validate=True)
         except binascii.Error:
             key = b""
-        if len(key) != _KEY_BYTES:
+        if len(key) != KEY_BYTES:
             raise SealError(
-                f"{self.path}: not a key file, expected {_KEY_BYTES} bytes as base64; restore it from a backup"
+                f"{self.path}: not a key file, expected {KEY_BYTES} bytes as base64; restore it from a backup"
             )
         return key
 
@@ -139,7 +150,7 @@ class KeyFile:
 def _write_new(path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(os.urandom(_KEY_BYTES)) + b"\n")
+        file.write(base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -152,43 +163,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _fingerprint(key: bytes) -> str:
-    return hmac.digest(key, b"iaclib:fingerprint:1", "sha256")[:8].hex()
-
-
-def _bound_to(name: str, context: str) -> bytes:
-    return f"iaclib:1\0{name}\0{context}".encode()
-
-
-def _wrap(name: str, wrapping: bytes, key: bytes, context: str) -> dict[str, Any]:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    nonce = os.urandom(_NONCE_BYTES)
-    data = nonce + AESGCM(wrapping).encrypt(nonce, key, _bound_to(name, context))
-    return {"keyring": name, "id": _fingerprint(wrapping), "data": base64.b64encode(data).decode()}
-
-
-def _unwrap(where: str, name: str, wrapping: bytes, wrapped: Mapping[str, Any], context: str) -> bytes:
-    from cryptography.exceptions import InvalidTag
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    if (kind := wrapped.get("keyring")) != name:
-        raise SealError(
-            f"{where}: the state's key was wrapped by a keyring of kind {kind!r}, expected {name!r}; "
-            "pass that keyring with Engine(keyring=...)"
-        )
-    if wrapped.get("id") != _fingerprint(wrapping):
-        raise SealError(
-            f"{where}: another key than the one that wrapped the state's key, expected the one with id "
-            f"{wrapped.get('id')}; use the keyring that wrote the state"
-        )
-    try:
-        data = base64.b64decode(wrapped["data"], validate=True)
-        return AESGCM(wrapping).decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound_to(name, context))
-    except (InvalidTag, binascii.Error, KeyError, TypeError, ValueError):
-        raise SealError(
-            f"{where}: the state's wrapped key was altered or belongs to another stack, expected the one written with "
-            "it; restore a backup of the state"
-        ) from None

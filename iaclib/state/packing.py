@@ -3,8 +3,8 @@
 Knows JSON and the marks for what JSON can't say; knows nothing of records or
 entries.
 
-Sealed leaves are written as ``{"$iac:sealed": text}``, assets as
-``{"$iac:asset": hash}``: where their content lay is not kept. Users' own mapping keys
+Sealed leaves are written as ``{"$iac:sealed": text}``, what is encrypted as a
+whole as ``{"$iac:veiled": text}``, assets as ``{"$iac:asset": hash}``: where their content lay is not kept. Users' own mapping keys
 that begin with ``$iac:`` are written with that mark twice and come back as they
 were.
 """
@@ -20,11 +20,12 @@ from iaclib.errors import SealError, StateCorruptError, StateError, StateVersion
 from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, Secret
 from iaclib.state.record import FORMAT
-from iaclib.state.seal import Sealed
+from iaclib.state.seal import Sealed, Veiled
 
 MARK: Final = b"$iac:"
 _MARK: Final = "$iac:"
 _SEALED: Final = "$iac:sealed"
+_VEILED: Final = "$iac:veiled"
 _ASSET: Final = "$iac:asset"
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _ADVICE: Final = "expected JSON; report it as a defect of the provider that gave the value"
@@ -44,6 +45,9 @@ def dumps(value: Any, where: str) -> bytes:
         if isinstance(item, Sealed):
             marked += 1
             return {_SEALED: item.text}
+        if isinstance(item, Veiled):
+            marked += 1
+            return {_VEILED: item.text}
         if isinstance(item, Asset):
             marked += 1
             return {_ASSET: item.hash}
@@ -132,6 +136,8 @@ def _unescape(value: Any, where: str) -> Any:
         return value
     if len(value) == 1 and isinstance(text := value.get(_SEALED), str):
         return Sealed(text)
+    if len(value) == 1 and isinstance(text := value.get(_VEILED), str):
+        return Veiled(text)
     if len(value) == 1 and isinstance(text := value.get(_ASSET), str):
         return Asset.known(text)
     found = {}

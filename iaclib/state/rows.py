@@ -50,6 +50,8 @@ class _Touched:
                         self.addresses[address] = None
                 if entry.drop_superseded is not None:
                     self.uids[entry.drop_superseded] = None
+                if entry.put_superseded is not None:
+                    self.uids[entry.put_superseded.uid] = None
             case Began():
                 self.steps[entry.intent.step] = None
             case Noted():

@@ -25,15 +25,15 @@ import orjson
 from iaclib.errors import SealError
 from iaclib.model.assets import hash_of
 from iaclib.model.values import Secret, reveal
-from iaclib.state.journal import Began, Ended, Entry, Exported, Noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iaclib.state.record import Intent, Record, Snapshot
+    from iaclib.state.record import Record
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_DIGESTS: Final = ":digests"  # what a digest key is sealed for; no address holds a colon
 
 
 @attrs.frozen(repr=False)
@@ -46,6 +46,16 @@ class Sealed:
         return "Sealed(...)"
 
 
+@attrs.frozen(repr=False)
+class Veiled:
+    """What is encrypted as a whole, secret or not: the base64 text of nonce, ciphertext and tag."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "Veiled(...)"
+
+
 @runtime_checkable
 class Keyring(Protocol):
     """Wraps a stack's data key with a key that is kept elsewhere."""
@@ -55,15 +65,23 @@ class Keyring(Protocol):
         """What kind of keyring it is, as recorded beside the wrapped key."""
         ...
 
-    def wrap(self, key: bytes, context: str) -> Mapping[str, Any]:
+    def wrap(self, key: bytes, context: str, stack: str = "") -> Mapping[str, Any]:
         """Encrypt a data key.
 
         Args:
             key: The stack's data key, 32 bytes.
             context: The lineage; ``unwrap`` must be given the same.
+            stack: ``project/stack``, for services that log or restrict what a
+                key is used for. A stack may be renamed: what ``unwrap`` needs
+                of it belongs into the result.
 
         Returns:
             What ``unwrap`` needs, as JSON; it is stored with the state.
+            ``keyring`` in it is the keyring's name, ``id`` tells its key from
+            others.
+
+        Raises:
+            SealError: The key is missing, can't be reached, or may not be used.
         """
         ...
 
@@ -71,7 +89,8 @@ class Keyring(Protocol):
         """Decrypt a data key.
 
         Raises:
-            SealError: The key that wrapped it is missing, or another one.
+            SealError: The key that wrapped it is missing, or another one; says
+                which is needed.
         """
         ...
 
@@ -87,20 +106,23 @@ class Sealer:
     Args:
         lineage: The stack's lineage; bound to every sealed value.
         key: The stack's data key, 32 bytes.
+        digest_key: What digests are keyed with, if not with a key of the data
+            key's own: digests outlive a rotation.
     """
 
-    __slots__ = ("_aead", "_digest_key", "_key", "_lineage", "_sign_key")
+    __slots__ = ("_aead", "_digest_key", "_key", "_lineage", "_sign_key", "shared")
 
-    def __init__(self, lineage: str, key: bytes) -> None:
+    def __init__(self, lineage: str, key: bytes, digest_key: bytes | None = None) -> None:
         if len(key) != _KEY_BYTES:
             raise SealError(
                 f"{lineage}: the data key has {len(key)} bytes, expected {_KEY_BYTES}; use the keyring that made it"
             )
         self._lineage = lineage.encode()
         self._key = key
-        self._digest_key = hmac.digest(key, b"iaclib:digest:1", "sha256")
+        self._digest_key = digest_key or hmac.digest(key, b"iaclib:digest:1", "sha256")
         self._sign_key = hmac.digest(key, b"iaclib:sign:1", "sha256")
         self._aead: Any = None
+        self.shared: dict[Any, Any] = {}  # what many records have in common, encrypted and opened once
 
     def __repr__(self) -> str:
         return f"Sealer({self._lineage.decode()!r})"
@@ -114,8 +136,7 @@ class Sealer:
                 f"{address or 'stack outputs'}: a secret holds what is no JSON value, expected str, int, float, bool, "
                 "None, list or mapping; convert it first"
             ) from None
-        nonce = os.urandom(_NONCE_BYTES)
-        return Sealed(base64.b64encode(nonce + self._cipher().encrypt(nonce, text, self._bound_to(address))).decode())
+        return Sealed(self.encrypt(text, address))
 
     def open(self, sealed: Sealed, address: str, *, where: str | None = None) -> Any:
         """Decrypt what was sealed for an address.
@@ -128,17 +149,38 @@ class Sealer:
         Raises:
             SealError: The key is another one, or the value was altered or moved.
         """
+        return orjson.loads(self.decrypt(sealed.text, address, where=where))
+
+    def encrypt(self, data: bytes, address: str) -> str:
+        """Encrypt bytes for an address; gives base64."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return base64.b64encode(nonce + self._cipher().encrypt(nonce, data, self._bound_to(address))).decode()
+
+    def decrypt(self, text: str, address: str, *, where: str | None = None) -> bytes:
+        """Undo ``encrypt``; see ``open``."""
         from cryptography.exceptions import InvalidTag
 
         try:
-            data = base64.b64decode(sealed.text, validate=True)
-            text = self._cipher().decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound_to(address))
-            return orjson.loads(text)
+            data = base64.b64decode(text, validate=True)
+            opened: bytes = self._cipher().decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], self._bound_to(address))
+            return opened
         except (InvalidTag, binascii.Error, ValueError, OverflowError):
             raise SealError(
                 f"{where or address or 'stack outputs'}: a sealed value can't be opened, expected one sealed here with "
                 "this stack's key; use the keyring that wrote the state, or, if the state was altered, restore a backup"
             ) from None
+
+    def sealed_digest_key(self, of: Sealer) -> str:
+        """Encrypt the digest key of another sealer of this stack, for this one to go on with."""
+        return self.encrypt(of._digest_key, _DIGESTS)
+
+    def with_digest_key(self, text: str) -> Sealer:
+        """Give a sealer like this one that goes on with a digest key of before.
+
+        Raises:
+            SealError: The text was altered.
+        """
+        return Sealer(self._lineage.decode(), self._key, self.decrypt(text, _DIGESTS, where="the key of digests"))
 
     def digest(self, value: Any) -> str:
         """Give a keyed digest (HMAC-SHA256, base64) by which values can be compared, but not guessed.
@@ -183,50 +225,6 @@ def open_record(record: Record, sealer: Sealer | None) -> Record:
     return _record(record, Sealed, lambda value: _open(value, sealer, record.address, record.address))
 
 
-def seal_entry(entry: Entry, sealer: Sealer | None) -> Entry:
-    """Seal the secrets of a journal entry; an entry without any is returned as it is.
-
-    Raises:
-        SealError: There is a secret and no sealer.
-    """
-    match entry:
-        case Ended() if entry.put is not None:
-            put = seal_record(entry.put, sealer)
-            return entry if put is entry.put else attrs.evolve(entry, put=put)
-        case Began():
-            intent = _seal_intent(entry.intent, sealer)
-            return entry if intent is entry.intent else Began(intent)
-        case Noted() if _holds(entry.data, Secret):
-            bound = f":{entry.step}"
-            return attrs.evolve(entry, data=_seal(entry.data, sealer, bound, f"step {entry.step}"))
-        case Exported() if _holds(entry.outputs, Secret):
-            return Exported(_seal(entry.outputs, sealer, "", "stack outputs"))
-        case _:
-            return entry
-
-
-def open_snapshot(snapshot: Snapshot, sealer: Sealer | None) -> Snapshot:
-    """Open all secrets of a snapshot; one without any is returned as it is.
-
-    Raises:
-        SealError: There is a sealed value and no sealer, another key, or an
-            altered value.
-    """
-    changes: dict[str, Any] = {}
-    records = {a: new for a, old in snapshot.records.items() if (new := open_record(old, sealer)) is not old}
-    if records:
-        changes["records"] = {**snapshot.records, **records}
-    superseded = tuple(open_record(record, sealer) for record in snapshot.superseded)
-    if any(new is not old for new, old in zip(superseded, snapshot.superseded, strict=True)):
-        changes["superseded"] = superseded
-    intents = {s: now for s, was in snapshot.intents.items() if (now := _open_intent(was, sealer)) is not was}
-    if intents:
-        changes["intents"] = {**snapshot.intents, **intents}
-    if _holds(snapshot.outputs, Sealed):
-        changes["outputs"] = _open(snapshot.outputs, sealer, "", "stack outputs")
-    return attrs.evolve(snapshot, **changes) if changes else snapshot
-
-
 def _record(record: Record, kind: type, replace: Callable[[Any], Any]) -> Record:
     changes: dict[str, Any] = {}
     if _holds(record.inputs, kind):
@@ -242,35 +240,23 @@ def _record(record: Record, kind: type, replace: Callable[[Any], Any]) -> Record
     return attrs.evolve(record, **changes) if changes else record
 
 
-def _intent(
-    intent: Intent, kind: type, on_record: Callable[[Record], Record], on_data: Callable[[Any, str, str], Any]
-) -> Intent:
-    changes: dict[str, Any] = {}
-    if (record := on_record(intent.record)) is not intent.record:
-        changes["record"] = record
-    if intent.before is not None and (before := on_record(intent.before)) is not intent.before:
-        changes["before"] = before
-    if _holds(intent.data, kind):
-        changes["data"] = on_data(intent.data, f":{intent.step}", intent.record.address)
-    return attrs.evolve(intent, **changes) if changes else intent
+def seal_value(value: Any, sealer: Sealer | None, bound: str, where: str) -> Any:
+    """Seal the secrets in a value; one without any is returned as it is.
+
+    Raises:
+        SealError: There is a secret and no sealer.
+    """
+    return _seal(value, sealer, bound, where) if _holds(value, Secret) else value
 
 
-def _seal_intent(intent: Intent, sealer: Sealer | None) -> Intent:
-    return _intent(
-        intent,
-        Secret,
-        lambda record: seal_record(record, sealer),
-        lambda data, bound, where: _seal(data, sealer, bound, where),
-    )
+def open_value(value: Any, sealer: Sealer | None, bound: str, where: str) -> Any:
+    """Open the secrets in a value; one without any is returned as it is.
 
-
-def _open_intent(intent: Intent, sealer: Sealer | None) -> Intent:
-    return _intent(
-        intent,
-        Sealed,
-        lambda record: open_record(record, sealer),
-        lambda data, bound, where: _open(data, sealer, bound, where),
-    )
+    Raises:
+        SealError: There is a sealed value and no sealer, another key, or an
+            altered value.
+    """
+    return _open(value, sealer, bound, where) if _holds(value, Sealed) else value
 
 
 def _holds(value: Any, kind: type) -> bool:
@@ -311,8 +297,13 @@ def _seal(value: Any, sealer: Sealer | None, bound: str, where: str) -> Any:
 
 def _open(value: Any, sealer: Sealer | None, bound: str, where: str) -> Any:
     if sealer is None:
-        raise SealError(
-            f"{where}: holds a sealed value, but there is no key to open it with, expected the keyring that wrote the "
-            "state; pass Engine(keyring=...)"
-        )
+        raise keyless(where)
     return _replaced(value, Sealed, lambda sealed: Secret(sealer.open(sealed, bound, where=where)))
+
+
+def keyless(where: str) -> SealError:
+    """Make the error for what is sealed where there is no key."""
+    return SealError(
+        f"{where}: holds a sealed value, but there is no key to open it with, expected the keyring that wrote the "
+        "state; pass Engine(keyring=...)"
+    )

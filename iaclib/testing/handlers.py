@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from iaclib.execute.handlers import Source
+from iaclib.execute.handlers import Source, guarded_config
 from iaclib.provider.base import Identity, Provider
 from iaclib.provider.registry import brings_handler
 from iaclib.state.record import ProviderRecord
@@ -144,5 +144,5 @@ class SimulatedSource(Source):
 
     def described(self, provider: Provider) -> ProviderRecord:
         """Describe a provider by its settings, without asking it."""
-        config = {} if isinstance(provider, SimulatedProvider) else dict(provider.config())
+        config = {} if isinstance(provider, SimulatedProvider) else guarded_config(provider.config())
         return ProviderRecord(provider.name, *place_of(provider), config)

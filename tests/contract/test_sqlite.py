@@ -20,7 +20,8 @@ from iaclib.errors import LeaseHeldError, StateCorruptError, StateError, StateVe
 from iaclib.model.values import Secret
 from iaclib.state.journal import Began, Exported, Keyed, Noted
 from iaclib.state.record import Intent, Snapshot
-from iaclib.state.seal import Sealer, new_data_key, open_snapshot, seal_entry
+from iaclib.state.seal import Sealer, new_data_key
+from iaclib.state.veil import open_snapshot, seal_entry
 from state_samples import LINEAGE, REF, TTL, Clock, holder, put, write
 
 posix = pytest.mark.skipif(os.name == "nt", reason="modes of files are POSIX's")

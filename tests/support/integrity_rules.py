@@ -227,7 +227,8 @@ def check_retained(before: Any, calls: Sequence[Call], program: Mapping[str, Spe
 
 def check_conflicts(plan: Any, before: Any, errors: Sequence[BaseException]) -> None:
     """Check that no create met an object that the same plan deletes (rule 2a)."""
-    going = {change.address for change in plan.changes if change.action.value == "delete"}
+    deletes = [change.address for change in plan.changes if change.action.value == "delete"]
+    going = {*deletes} - {change.address for change in plan.changes if change.action.value != "delete"}  # no old halves
     ids = {record.id: record.address for record in before.records.values() if record.address in going}
     for error in errors:
         cause = getattr(error, "cause", None)

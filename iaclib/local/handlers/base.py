@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import ConflictError, CredentialsError, InvalidRequestError, NotFoundError, ProviderError
-from iaclib.model.redact import redact_text, secret_texts
+from iaclib.model.redact import Redactor, secret_texts
 from iaclib.model.values import MASK, Secret
 from iaclib.provider.context import Context
 
@@ -63,10 +63,11 @@ class SecretTexts:
         whole = secret_texts(inputs)
         words = {word for text in whole for word in text.split() if len(word) >= _SHORTEST}
         self.texts = sorted({*whole, *words}, key=len, reverse=True)
+        self._redactor = Redactor(self.texts)
 
     def mask(self, text: str) -> str:
         """Put the mask in the place of each secret."""
-        return redact_text(text, self.texts)
+        return self._redactor.text(text)
 
     def guard(self, value: Any) -> Any:
         """Make a value secret if a secret shows in it."""

@@ -14,7 +14,7 @@ from iaclib.engine.engine import Engine
 from iaclib.errors import ApplyCancelled, LeaseHeldError, LeaseLostError
 from iaclib.execute.limits import Limit
 from iaclib.execute.stopping import Stop
-from iaclib.model.redact import redact_text, redacted
+from iaclib.model.redact import Redactor, redacted
 from iaclib.provider.registry import load_named
 from recording import Cloud, Now, Thing
 from virtual import VirtualClock
@@ -176,7 +176,7 @@ def test_limits_halve_and_rise():
 def test_redaction_keeps_type_and_hides_secrets():
     """Text, repr form and arguments; nothing is chained."""
     error = ValueError("no hunter2\n here", 5)
-    copy = redacted(error, ["hunter2"])
+    copy = redacted(error, Redactor(["hunter2"]))
     assert isinstance(copy, ValueError)
     assert "hunter2" not in repr(copy)
-    assert redact_text("a\\nb", ["a\nb"]) == "(secret)"
+    assert Redactor(["a\nb"]).text("a\\nb") == "(secret)"

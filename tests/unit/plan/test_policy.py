@@ -181,7 +181,7 @@ def test_secrets_are_kept_out_of_messages_and_errors(engine):
     ) as caught:
         engine(raises).plan(program)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from iaclib.state import codec
 from iaclib.state.journal import Began, Ended, Exported, Keyed, Noted, Ran
 from iaclib.state.keyfile import Ephemeral, KeyFile
 from iaclib.state.record import Intent, KeptToken, ProviderRecord, Record, RunSummary
-from iaclib.state.seal import Sealer, new_data_key, open_record, seal_record
+from iaclib.state.seal import Sealer, new_data_key
+from iaclib.state.veil import open_record, seal_record
 
 json = st.recursive(
     st.none()

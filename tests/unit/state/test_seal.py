@@ -17,7 +17,8 @@ from iaclib.model.values import Secret
 from iaclib.state.journal import Began, Ended, Exported, Keyed, Noted
 from iaclib.state.keyfile import Ephemeral, KeyFile
 from iaclib.state.record import Intent, Record, Snapshot
-from iaclib.state.seal import Keyring, Sealed, Sealer, new_data_key, open_record, open_snapshot, seal_entry, seal_record
+from iaclib.state.seal import Keyring, Sealed, Sealer, new_data_key
+from iaclib.state.veil import open_record, open_snapshot, seal_entry, seal_record
 
 KEY = bytes(range(32))
 posix = pytest.mark.skipif(os.name == "nt", reason="modes of files are POSIX's")

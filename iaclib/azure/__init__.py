@@ -1,0 +1,1 @@
+"""Azure: the keyring whose key is in Key Vault."""

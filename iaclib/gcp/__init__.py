@@ -1,0 +1,1 @@
+"""Google Cloud: the keyring whose key is in Cloud KMS."""
