@@ -9,13 +9,12 @@ Source: https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.ht
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iaclib.aws.provider import Provider
 from iaclib.errors import ConfigError, ProviderError, SealError
-from iaclib.state.wrapping import altered, check_kind
+from iaclib.state.wrapping import altered, another_key, check_kind, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,15 +69,8 @@ class AwsKms:
         check_kind(where, self.name, wrapped)
         needed, stack = wrapped.get("id"), wrapped.get("stack")
         if not self._alias and needed != self.arn:
-            msg = (
-                f"{where}: another key than the one that wrapped the state's key, expected {needed}; use that one, "
-                "or name it beside the new one: keyring=[new, old]"
-            )
-            raise SealError(msg, key=needed)
-        try:
-            data = base64.b64decode(wrapped["data"], validate=True)
-        except (binascii.Error, KeyError, TypeError, ValueError):
-            raise altered(where) from None
+            raise another_key(where, needed)
+        data = decoded(where, wrapped, "data")
         if not isinstance(stack, str):
             raise altered(where)
         answer = self._call(

@@ -10,14 +10,13 @@ Source: https://learn.microsoft.com/azure/key-vault/keys/about-keys-details
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iaclib.errors import ConfigError, SealError
-from iaclib.state.wrapping import KEY_BYTES, altered, check_kind, unwrap_with, wrap_with
+from iaclib.state.wrapping import KEY_BYTES, altered, another_key, check_kind, decoded, unwrap_with, wrap_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,15 +76,8 @@ class AzureKeyVault:
         if not isinstance(needed, str) or not isinstance(stack, str):
             raise altered(where)
         if needed != self.url and not needed.startswith(f"{self.url}/"):
-            msg = (
-                f"{where}: another key than the one that wrapped the state's key, expected {needed}; use that one, "
-                "or name it beside the new one: keyring=[new, old]"
-            )
-            raise SealError(msg, key=needed)
-        try:
-            data = base64.b64decode(wrapped["key"], validate=True)
-        except (binascii.Error, KeyError, TypeError, ValueError):
-            raise altered(where) from None
+            raise another_key(where, needed)
+        data = decoded(where, wrapped, "key")
         own = self._call("unwrap_key", needed, data).key
         return unwrap_with(where, self.name, own, {**wrapped, "id": wrapped.get("inner")}, _bound(context, stack))
 

@@ -12,7 +12,7 @@ same bytes (each carries a ``write`` id), so that reading back tells.
 from __future__ import annotations
 
 import time
-from random import random
+from random import Random
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_JITTER = Random()  # noqa: S311 - spreads tries; a program's own random numbers stay as they are
 _FIRST_WAIT: Final = 0.1  # seconds, then doubling
 _LONGEST_WAIT: Final = 5.0
 _PATIENCE: Final = 30.0  # seconds after which nothing is tried again
@@ -149,7 +150,7 @@ class Patient:
             except StateError as error:
                 if not error.retryable or not left or time.monotonic() >= end:
                     raise
-                pause = max(getattr(error, "retry_after", None) or 0.0, wait * (0.5 + random()))  # noqa: S311 - spreads tries
+                pause = max(getattr(error, "retry_after", None) or 0.0, wait * (0.5 + _JITTER.random()))
             self._sleep(min(pause, _PATIENCE))
             wait = min(wait * 2, _LONGEST_WAIT)
         raise AssertionError

@@ -248,25 +248,15 @@ class Sqlite:
     def remove(self, lease: Lease) -> None:
         """Drop a stack's state and history; see ``Steward.remove``."""
         with self._writing() as db:
-            found = db.execute(
-                "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
-                (*lease.ref, lease.fence),
-            ).fetchone()
-            if found is None:
-                raise leasing.lost(lease)
-            db.execute("UPDATE stacks SET lineage='', serial=0, folded=0 WHERE id=?", found)
-            sqlite_journal.remove(db, *found)
+            stack = _mine(db, lease)
+            db.execute("UPDATE stacks SET lineage='', serial=0, folded=0 WHERE id=?", (stack,))
+            sqlite_journal.remove(db, stack)
 
     def forget_past(self, lease: Lease) -> None:
         """Drop earlier serials for good: neither the file nor its -wal has any byte of them; see ``Oblivious``."""
         with self._lock:
             with self._file.writing() as db:
-                found = db.execute(
-                    "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
-                    (*lease.ref, lease.fence),
-                ).fetchone()
-                if found is None:
-                    raise leasing.lost(lease)
+                _mine(db, lease)
                 self._fold(db, lease.ref)
                 self._prune(db, lease.ref, keep=0)
             self._file.scrub()
@@ -407,3 +397,18 @@ class Sqlite:
 
     def _where(self, ref: StackRef) -> str:
         return f"{ref} in {self.path}"
+
+
+def _mine(db: sqlite3.Connection, lease: Lease) -> int:
+    """Give the number of a stack that a lease still holds.
+
+    Raises:
+        LeaseLostError: It doesn't.
+    """
+    found = db.execute(
+        "SELECT id FROM stacks WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
+        (*lease.ref, lease.fence),
+    ).fetchone()
+    if found is None:
+        raise leasing.lost(lease)
+    return int(found[0])

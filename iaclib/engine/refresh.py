@@ -70,6 +70,7 @@ def read_records(
     groups = {_together(group): group for group in many.values()}
     for batch, outcome in outcomes(calls, list(groups)):
         for record, job in groups[batch]:
+            job.secrets = batch.secrets  # it is not started by itself
             live = outcome.many.get(record.id)
             answered = outcome.error is None and outcome.fatal is None
             if live is None and answered and now < job.begun + job.settle:

@@ -58,7 +58,6 @@ class _Call:
         self.unsure = False  # an earlier try failed in a way that may have left something
         self.began = False
         self.started = world.clock.monotonic()
-        self.seed = job.token or job.urn
         self.context: Context[Any] = Context(
             job.address,
             job.urn,
@@ -122,7 +121,7 @@ class _Call:
 
     def attempt(self, action: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, fails for good, or time is over."""
-        soon, late = quickly(self.seed), slowly(self.job.timeout)
+        soon, late = quickly(self.clock.spread), slowly(self.job.timeout)
         last: Exception | None = None
         tries = 0
         while True:
@@ -171,7 +170,7 @@ class _Call:
 
     def settled(self, ask: Callable[[], Live | None]) -> Live | None:
         """Ask again while "not there" may only be "not there yet" (rule 25)."""
-        waits = quickly(self.seed, 0.5, 10.0)
+        waits = quickly(self.clock.spread, 0.5, 10.0)
         while True:
             live = self.attempt("read", ask)
             if live is not None:
@@ -190,7 +189,7 @@ class _Call:
             return Outcome(live=live)
         if self.job.action == "create":
             self.note(live.id, None)
-        waits, known = quickly(self.seed, 1.0, 15.0), live.id
+        waits, known = quickly(self.clock.spread, 1.0, 15.0), live.id
         while True:
             wait = next(waits)
             if (

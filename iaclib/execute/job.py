@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from iaclib.model.redact import Redactor
 from iaclib.provider.context import Checkpoint
 
 if TYPE_CHECKING:
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from iaclib.execute.events import Kind as EventKind
     from iaclib.execute.limits import Limit
     from iaclib.execute.stopping import Stop
-    from iaclib.model.redact import Redactor
     from iaclib.provider.handler import Handler, Live
     from iaclib.state.record import Record
+
+
+_NO_SECRETS = Redactor()
 
 
 class Abandoned(BaseException):
@@ -70,7 +73,7 @@ class Job:
     event: Any = None
     deadline: float = attrs.field(default=float("inf"), init=False)
     abandoned: bool = attrs.field(default=False, init=False)
-    secrets: Redactor = attrs.field(init=False)
+    secrets: Redactor = attrs.field(default=_NO_SECRETS, init=False)
 
     def secretive(self) -> Iterator[Any]:
         """Go through the values in which there may be secrets that its handler is told."""

@@ -9,13 +9,12 @@ Source: https://cloud.google.com/kms/docs/additional-authenticated-data
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from iaclib.errors import ConfigError, SealError
-from iaclib.state.wrapping import altered, check_kind
+from iaclib.state.wrapping import altered, another_key, check_kind, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,15 +83,8 @@ class GcpKms:
         check_kind(where, self.name, wrapped)
         needed, stack = wrapped.get("id"), wrapped.get("stack")
         if needed != self.key:
-            msg = (
-                f"{where}: another key than the one that wrapped the state's key, expected {needed}; use that one, "
-                "or name it beside the new one: keyring=[new, old]"
-            )
-            raise SealError(msg, key=needed)
-        try:
-            data = base64.b64decode(wrapped["data"], validate=True)
-        except (binascii.Error, KeyError, TypeError, ValueError):
-            raise altered(where) from None
+            raise another_key(where, needed)
+        data = decoded(where, wrapped, "data")
         if not isinstance(stack, str):
             raise altered(where)
         bound = _authenticated(context, stack)

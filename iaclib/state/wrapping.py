@@ -80,6 +80,27 @@ def check_kind(where: str, name: str, wrapped: Mapping[str, Any]) -> None:
         )
 
 
+def another_key(where: str, needed: Any) -> SealError:
+    """Make the error for a key of a service that is not the one which wrapped the state's key."""
+    msg = (
+        f"{where}: another key than the one that wrapped the state's key, expected {needed}; use that one, "
+        "or name it beside the new one: keyring=[new, old]"
+    )
+    return SealError(msg, key=needed)
+
+
+def decoded(where: str, wrapped: Mapping[str, Any], name: str) -> bytes:
+    """Give the bytes that stand in a field of a wrapped key as base64.
+
+    Raises:
+        SealError: They don't read.
+    """
+    try:
+        return base64.b64decode(wrapped[name], validate=True)
+    except (binascii.Error, KeyError, TypeError, ValueError):
+        raise altered(where) from None
+
+
 def altered(where: str) -> SealError:
     """Make the error for a wrapped key that its own key doesn't open."""
     return SealError(
