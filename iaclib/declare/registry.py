@@ -33,6 +33,11 @@ def type_facts(type: str) -> TypeFacts | None:
     return None if found is None else found[1]
 
 
+def type_class(type: str) -> type:
+    """Give the class of a type that is known."""
+    return _types[type][0]
+
+
 def count_types() -> int:
     """Tell how many types are known; it rises when classes are imported."""
     return len(_types)

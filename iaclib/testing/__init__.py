@@ -1,8 +1,9 @@
 """What tests of programs, backends and providers are made with.
 
-``Simulator`` is an engine whose clouds are simulated; ``check`` asserts that
-policies have nothing against a plan; ``contracts`` has suites for backends, handlers and components; ``strategies`` has hypothesis
-strategies. Importing this package loads nothing; ``contracts`` needs pytest,
+``Simulator`` is an engine whose clouds are simulated, and ``SimulatedObject``
+what there is in them; ``check`` asserts that policies have nothing against a
+plan; ``contracts`` has suites for backends, handlers and components;
+``strategies`` has hypothesis strategies. Importing this package loads nothing; ``contracts`` needs pytest,
 and ``strategies`` hypothesis.
 """
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from iaclib.testing import contracts as contracts
     from iaclib.testing import strategies as strategies
     from iaclib.testing.checks import check as check
+    from iaclib.testing.objects import SimulatedObject as SimulatedObject
     from iaclib.testing.simulator import Simulator as Simulator
 
-__all__ = ["Simulator", "check", "contracts", "strategies"]
+__all__ = ["SimulatedObject", "Simulator", "check", "contracts", "strategies"]
 
 
 def __getattr__(name: str) -> Any:
@@ -24,6 +26,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "Simulator":
         found: Any = import_module("iaclib.testing.simulator").Simulator
+    elif name == "SimulatedObject":
+        found = import_module("iaclib.testing.objects").SimulatedObject
     elif name == "check":
         found = import_module("iaclib.testing.checks").check
     elif name in __all__:

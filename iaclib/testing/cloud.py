@@ -19,13 +19,13 @@ from iaclib.errors import (
     OperationTimeoutError,
     PartialFailure,
 )
-from iaclib.model.addresses import near
 from iaclib.model.values import leaves
 from iaclib.provider.handler import Live
 from iaclib.testing import values
 from iaclib.testing.faults import Behaviour, Faults
 from iaclib.testing.objects import SimulatedObject, names_of
-from iaclib.testing.references import referred
+from iaclib.testing.references import named_in, referred
+from iaclib.testing.refusing import check_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,8 +57,11 @@ class Cloud:
         self._known: dict[str, SimulatedObject] = {}  # by what refers to it: its id, its ARN
         self._gone: dict[str, SimulatedObject] = {}  # by the same, of what is there no more
         self._shown: dict[str, SimulatedObject] = {}  # by any text among outputs
+        self._lost: dict[str, SimulatedObject] = {}  # by urn, where there was an object and is none
+        self._types: dict[str, None] = {}  # of which there ever was an object here
         self.absent: set[tuple[str, str]] = set()  # what the test says is not there
         self.read_fields: dict[str, set[str]] = {}  # what programs read of a type
+        self.stepwise: set[str] = set()  # stacks that sessions work on: what they will read can't be known
         self._keys: dict[tuple[Any, ...], SimulatedObject] = {}
         self._born: dict[str, int] = {}  # how many objects lived at a urn
 
@@ -111,7 +114,7 @@ class Cloud:
         if known is not None:
             return self.shown(known, inputs=False)
         facts = type_facts(type)
-        uses = self._check("create", facts, type, ctx, inputs)
+        uses = self._check(facts, type, ctx, inputs)
         digits = values.mark(ctx.urn, self._born.get(ctx.urn, 0))
         id, own = values.new_id(facts, type, inputs, digits)
         other = self._objects.get((type, id))
@@ -142,6 +145,8 @@ class Cloud:
                 f"imports to be seeded; call sim.add({type!r}, {id!r}, ...) first"
             )
             raise InvalidRequestError(msg, type=type, id=id)
+        if thing is not None:
+            self._make_up(thing, type_facts(type))
         self._leave("read", ctx, after, thing)
         return self._visible(thing)
 
@@ -160,11 +165,11 @@ class Cloud:
             msg = f"{ctx.address}: {id} is gone, expected it to be there; run again with refresh=True"
             raise NotFoundError(msg, type=type, id=id)
         facts = type_facts(type)
-        uses = self._check("update", facts, type, ctx, inputs)
+        uses = self._check(facts, type, ctx, inputs, thing)
         keys = self._free_keys(thing, facts, inputs, ctx.address)
         for key in [key for key, holder in self._keys.items() if holder is thing] if keys else ():
             del self._keys[key]
-        thing.inputs = dict(inputs)
+        thing.before, thing.inputs = thing.inputs, dict(inputs)
         thing.half = False
         if not thing.stack:  # it was seeded, and is managed from now on
             thing.address, thing.stack = ctx.address, ctx.stack
@@ -241,41 +246,30 @@ class Cloud:
         raise error
 
     def _check(
-        self, operation: str, facts: TypeFacts | None, type: str, ctx: Context[Any], inputs: Mapping[str, Any]
+        self,
+        facts: TypeFacts | None,
+        type: str,
+        ctx: Context[Any],
+        inputs: Mapping[str, Any],
+        thing: SimulatedObject | None = None,
     ) -> dict[SimulatedObject, None]:
         """Refuse inputs that no cloud would take; give the objects that they refer to."""
         if facts is not None:
-            for name, value in inputs.items():
-                item = facts.properties.get(name)
-                if item is None:
-                    hint = near(name, facts.properties)
-                    msg = f"{ctx.address}: {name} is no property of {type}, expected one that it has{f' ({hint})' if hint else ''}; correct it"
-                    raise InvalidRequestError(msg, path=name)
-                if item.computed:
-                    msg = f"{ctx.address}: {name} is read-only, expected the cloud to give it; leave it out"
-                    raise InvalidRequestError(msg, path=name)
-                if value is None or (item.shape.plain_text and isinstance(value, str)):
-                    continue
-                fault = item.shape.fault(value, hide=item.secret)
-                if fault is not None:
-                    msg = f"{ctx.address}: {name}{fault.path}: {fault.problem}; correct it"
-                    raise InvalidRequestError(msg, path=f"{name}{fault.path}")
-            for name in values.required(facts):
-                if inputs.get(name) is None:
-                    msg = f"{ctx.address}: {name} is missing, expected {facts.properties[name].shape.words()}; give it"
-                    raise InvalidRequestError(msg, path=name)
+            check_inputs(facts, ctx.address, inputs)
         behaviour = self.behaviours.get(type)
         if behaviour is not None and behaviour.check is not None:
-            behaviour.check(operation, SimulatedObject(type, "", inputs, address=ctx.address, stack=ctx.stack))
+            behaviour.check("create" if thing is None else "update", _wanted(type, ctx, inputs, thing))
         return self._references(facts, type, ctx, inputs)
 
     def _references(
         self, facts: TypeFacts | None, type: str, ctx: Context[Any], inputs: Mapping[str, Any]
     ) -> dict[SimulatedObject, None]:
+        """Give the objects that inputs refer to, which must be there."""
         found: dict[SimulatedObject, None] = {}
-        targets = referred(type)
+        targets = referred(type, self._types)
         stack = ctx.urn[: len(ctx.urn) - len(ctx.address)]
         needed = {stack + address for address in ctx.dependencies} if ctx.dependencies else ()
+        lost = [thing for urn in needed if (thing := self._lost.get(urn)) is not None]
         for name, value in inputs.items():
             if facts is not None and name == facts.tags:
                 continue
@@ -290,7 +284,9 @@ class Cloud:
                         found[thing] = None
                     continue
                 gone = self._gone.get(text)
-                if gone is not None and (gone.own_id or gone.urn in needed):
+                if gone is None or not (gone.own_id or gone.urn in needed):
+                    gone = next((one for one in lost if named_in(one, text)), None)
+                if gone is not None:
                     msg = f"{ctx.address}: {name} refers to {gone.name}, which is gone, expected an object that exists; refresh, or declare it again"
                     raise InvalidRequestError(msg, path=name)
                 target = targets.get(name)
@@ -330,8 +326,8 @@ class Cloud:
     ) -> None:
         thing.mark = digits
         if facts is not None:
-            birth = values.Birth(thing.type, thing.id, digits, *thing.place)
-            thing.outputs = values.made_outputs(facts, birth, thing.inputs, self.read_fields.get(thing.type, ()))
+            thing.outputs = values.computed(facts, thing.birth)
+            self._make_up(thing, facts)
             self._follow(thing, facts)
         behaviour = self.behaviours.get(thing.type)
         if behaviour is not None and behaviour.outputs is not None:
@@ -342,11 +338,24 @@ class Cloud:
                 if isinstance(text, str):
                     self._shown[text] = thing
         self._objects[thing.type, thing.id] = thing
+        self._types[thing.type] = None
+        self._lost.pop(thing.urn, None)
         for name in names_of(thing):
             self._known[name] = thing
             self._gone.pop(name, None)
         for key in keys:
             self._keys[key] = thing
+
+    def _make_up(self, thing: SimulatedObject, facts: TypeFacts | None) -> None:
+        """Let an object show what it was given no value for: of that only what programs read, or sessions may."""
+        if facts is None:
+            return
+        for name in facts.properties if thing.stack in self.stepwise else self.read_fields.get(thing.type, ()):
+            item = facts.properties.get(name)
+            if item is None or item.computed or item.write_only:
+                continue
+            if name not in thing.outputs and thing.inputs.get(name) is None:
+                thing.outputs[name] = values.made(item.shape, name, thing.birth)
 
     @staticmethod
     def _follow(thing: SimulatedObject, facts: TypeFacts) -> None:
@@ -375,6 +384,8 @@ class Cloud:
         placed = self._placed.get(thing.urn)
         if placed is not None and thing in placed:
             placed.remove(thing)
+            if not placed:
+                self._lost[thing.urn] = thing
         for name in names_of(thing):
             if self._known.get(name) is thing:
                 del self._known[name]
@@ -383,3 +394,11 @@ class Cloud:
             del self._keys[key]
         for other in thing.uses:
             other.users.pop(thing, None)
+
+
+def _wanted(type: str, ctx: Context[Any], inputs: Mapping[str, Any], thing: SimulatedObject | None) -> SimulatedObject:
+    """Give an object as a create or update would leave it, for behaviours to judge."""
+    wanted = SimulatedObject(type, thing.id if thing else "", inputs, address=ctx.address, stack=ctx.stack)
+    if thing is not None:
+        wanted.before, wanted.outputs, wanted.created = thing.inputs, dict(thing.outputs), thing.created
+    return wanted

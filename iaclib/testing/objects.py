@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from iaclib.declare.registry import type_facts
 from iaclib.model.addresses import near
+from iaclib.testing.values import Birth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 class SimulatedObject:
-    """One object of the simulated cloud; its properties are attributes, too.
+    """One object of the simulated cloud; its properties are attributes, too, None where they are unset.
 
     Attributes:
         type: Its type.
@@ -19,6 +21,7 @@ class SimulatedObject:
         address: Where it is declared; "" for what ``sim.add`` seeded.
         stack: The stack in which it is, ``project/stack``, or "".
         inputs: Properties that the program gave, as the cloud has them now.
+        before: The inputs that the last update changed; {} for what was never updated.
         outputs: Properties that the cloud gave.
         token: What its create was called with.
         created: When, in seconds of the virtual clock.
@@ -44,6 +47,7 @@ class SimulatedObject:
         self.token = token
         self.created = created
         self.inputs = dict(inputs)
+        self.before: dict[str, Any] = {}
         self.outputs: dict[str, Any] = {}
         self.place = place  # account and region
         self.mark = ""  # hex digits that belong to it alone
@@ -52,6 +56,11 @@ class SimulatedObject:
         self.seeded: dict[str, Any] = {}
         self.uses: dict[SimulatedObject, None] = {}
         self.users: dict[SimulatedObject, None] = {}
+
+    @property
+    def birth(self) -> Birth:
+        """What its values are made from."""
+        return Birth(self.type, self.id, self.mark, *self.place)
 
     @property
     def urn(self) -> str:
@@ -71,9 +80,13 @@ class SimulatedObject:
         for held in ("inputs", "outputs"):
             if name in shown.get(held, ()):
                 return shown[held][name]
-        known = [*shown.get("inputs", ()), *shown.get("outputs", ())]
+        facts = type_facts(shown["type"]) if "type" in shown and not name.startswith("__") else None
+        known = facts.properties if facts is not None else {**shown.get("inputs", {}), **shown.get("outputs", {})}
+        if name in known:
+            return None
         hint = near(name, known) or f"it has {', '.join(known)}"
-        raise AttributeError(f"{shown.get('address') or shown.get('type')}: no property {name!r}; {hint}")
+        where = shown.get("address") or shown.get("type")
+        raise AttributeError(f"{where}: no property {name!r}, expected one that {shown.get('type')} has; {hint}")
 
     def __repr__(self) -> str:
         return f"<SimulatedObject {self.name}>"

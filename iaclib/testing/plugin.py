@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from iaclib.testing.simulator import Simulator
 
 _SHOWN = 200  # lines of a plan that a failure repeats
+_PASSED = pytest.StashKey[bool]()
+_UNMET = (
+    "{}: no call met it, expected one before the test ends; correct operation and address, or say must=False if it "
+    "need not happen"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,12 +50,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """Give a Simulator of the test's own: an engine whose clouds are simulated."""
+def sim(request: pytest.FixtureRequest) -> Iterator[Simulator]:
+    """Give a Simulator of the test's own: an engine whose clouds are simulated.
+
+    A test that passes although no call met a fault which it asked for fails.
+    """
     from iaclib.testing.simulator import Simulator
 
     with Simulator() as made:
         yield made
+        if made.unmet and request.node.stash.get(_PASSED, False):
+            pytest.fail(_UNMET.format(", ".join(made.unmet)), pytrace=False)
 
 
 @pytest.fixture
@@ -95,6 +105,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
     outcome = yield
     used: Any = getattr(item, "funcargs", {}).get("sim")
     report = outcome.get_result()
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
     if report.when == "call" and report.failed:
         for title, shown in getattr(used, "last", {}).items():
             report.sections.append((f"iaclib: {title}", "\n".join(str(shown).splitlines()[:_SHOWN])))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
     from iaclib.declare.stack import Stack
     from iaclib.engine.running import Operation
+    from iaclib.engine.session import Session
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
     from iaclib.plan.plan import Plan
@@ -192,7 +193,14 @@ class Simulator(Engine):
     # ---------------------------------------------------------------------------------------------- what goes wrong
 
     def fail(
-        self, operation: str, address: str, times: int = 1, error: Error | None = None, *, after: bool = False
+        self,
+        operation: str,
+        address: str,
+        times: int = 1,
+        error: Error | None = None,
+        *,
+        after: bool = False,
+        must: bool = True,
     ) -> None:
         """Let calls fail.
 
@@ -204,13 +212,18 @@ class Simulator(Engine):
                 With the class ``PartialFailure`` the object is half made.
                 A BaseException such as KeyboardInterrupt is as a kill there.
             after: Whether the call is carried out first, and its answer lost.
+            must: Whether a test that ends before any call met the fault is
+                wrong; the fixture ``sim`` fails it then. See ``unmet``.
 
         Raises:
             ValueError: There is no such operation.
         """
-        self._cloud.faults.add(operation, address, times, error, after=after or error is PartialFailure)
+        after = after or error is PartialFailure
+        self._cloud.faults.add("fail", operation, address, times, error, after=after, must=must)
 
-    def throttle(self, operation: str, address: str, times: int = 1, retry_after: float | None = None) -> None:
+    def throttle(
+        self, operation: str, address: str, times: int = 1, retry_after: float | None = None, *, must: bool = True
+    ) -> None:
         """Let calls be throttled, which the engine retries.
 
         Args:
@@ -218,9 +231,15 @@ class Simulator(Engine):
             address: As for ``fail``.
             times: How many calls.
             retry_after: Seconds that the cloud asks to wait.
+            must: As for ``fail``.
         """
         error = ThrottledError(f"too many calls of {operation}, as the test asked", retry_after=retry_after)
-        self._cloud.faults.add(operation, address, times, error, after=False)
+        self._cloud.faults.add("throttle", operation, address, times, error, after=False, must=must)
+
+    @property
+    def unmet(self) -> list[str]:
+        """The faults that no call has met so far, but those with ``must=False``: a test that ends so tests less than it says."""
+        return self._cloud.faults.unmet()
 
     def drift(
         self,
@@ -298,20 +317,29 @@ class Simulator(Engine):
         normalise: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
         replaces: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None,
     ) -> None:
-        """Say what a type does beyond its facts.
+        """Say what a type does beyond its facts; the last that is said of a type counts.
 
         Args:
             type: A resource class, or a type's name.
-            check: Called before a create, update or delete with the operation
-                and the object (as it would be); raises what the cloud refuses.
-            outputs: Gives computed properties in place of those made up, from
-                the object as it is after a create or update.
-            ready_after: Seconds until a new object is ready.
+            check: Called before a create, update or delete with the operation's
+                name and the object: for a create and an update as it would
+                become, with ``before`` the inputs that it has now. What it raises is
+                what the cloud answers, an ``InvalidRequestError`` for what is
+                refused for good.
+            outputs: Called after a create or update with the object as it
+                became; gives properties by name, in place of those made up.
+            ready_after: Seconds until a new object is ready; what depends on
+                it waits.
             normalise: As a handler's ``normalise``.
             replaces: As a handler's ``replaces``.
         """
         name, _facts = _type(type)
         self._cloud.behaviours[name] = Behaviour(check, outputs, ready_after, normalise, replaces)
+
+    def session(self, ref: str | StackRef | Stack, *, prune: bool = False) -> Session:
+        """Work on a stack step by step, as with an Engine; all that is left unset is made up, as any of it may be read."""
+        self._cloud.stepwise.add(str(stack_ref(ref)))
+        return super().session(ref, prune=prune)
 
     def _following(self, carrier: SimulatedObject) -> list[str]:
         """List what is recorded to be deleted with an object."""

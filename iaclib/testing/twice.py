@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Never
 
 from iaclib.declare.collect import collect
+from iaclib.declare.sources import Query
 from iaclib.errors import DeclarationError
+from iaclib.model.evaluate import leaf_nodes, refs
 from iaclib.model.expressions import Expr
-from iaclib.model.outputs import refs
 from iaclib.plan.program import write_declared
 from iaclib.plan.writing import Writer
 
@@ -31,6 +32,11 @@ def fields_read(desired: Desired) -> Iterator[tuple[str, str]]:
         for address, field in refs(value):
             if (declared := desired.resources.get(address)) is not None:
                 yield declared.type, field
+    if desired.sources:
+        types = {source.address: source.type for source in desired.sources if isinstance(source, Query)}
+        for node in leaf_nodes([said, desired.outputs]):
+            if node.address in types:
+                yield types[node.address], node.field
 
 
 def collect_twice(stack: Stack, *, always: bool = False) -> Desired:

@@ -17,7 +17,7 @@ from iaclib.model.addresses import kebab
 from iaclib.testing.patterns import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from iaclib.schema.facts import TypeFacts
     from iaclib.schema.shapes import Shape
@@ -162,23 +162,9 @@ def _usual(name: str, birth: Birth) -> str:  # noqa: PLR0911 - one for each kind
     return f"{name.replace('_', '-')}-{mark(birth.mark, name)[:8]}"
 
 
-def made_outputs(
-    facts: TypeFacts, birth: Birth, inputs: Mapping[str, Any], read: Collection[str] = ()
-) -> dict[str, Any]:
-    """Make what an object shows beside its inputs.
-
-    Args:
-        facts: Of its type.
-        birth: Of the object.
-        inputs: What the program gave.
-        read: What programs read of the type: of what was left unset, only this is made up.
-    """
-    found = {name: made(facts.properties[name].shape, name, birth) for name in _computed(_Facts(facts))}
-    for name in read:
-        item = facts.properties.get(name)
-        if item is not None and not item.computed and inputs.get(name) is None:
-            found[name] = made(item.shape, name, birth)
-    return found
+def computed(facts: TypeFacts, birth: Birth) -> dict[str, Any]:
+    """Make the properties that no program can give."""
+    return {name: made(facts.properties[name].shape, name, birth) for name in _computed(_Facts(facts))}
 
 
 class _Facts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ _TOUCHES = ("open", "os.", "shutil.", "socket.", "subprocess.", "sqlite3.connect
 _HARMLESS = frozenset({"os.fwalk", "os.putenv", "os.unsetenv"})
 _ASSETS = "iaclib/model/assets.py"
 
-_watching: list[str] | None = None
+_watching: tuple[int, list[str]] | None = None  # in which thread: others are none of its business
 _hooked = False
 
 
@@ -30,12 +32,15 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     """Note what touches the world while somebody watches; files of an ``iac.Asset`` may be read."""
     if _watching is None or not event.startswith(_TOUCHES) or event in _HARMLESS:
         return
+    thread, found = _watching
+    if thread != threading.get_ident():
+        return
     frame: Any = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_filename.replace("\\", "/").endswith(_ASSETS):
             return
         frame = frame.f_back
-    _watching.append(f"{event}({', '.join(map(repr, args[:2]))})")
+    found.append(f"{event}({', '.join(map(repr, args[:2]))})")
 
 
 @contextmanager
@@ -46,11 +51,16 @@ def watched() -> Iterator[list[str]]:
         sys.addaudithook(_audit)
         _hooked = True
     found: list[str] = []
-    _watching = found
+    gc.collect()  # what others left behind is closed now, or later
+    collecting = gc.isenabled()
+    gc.disable()
+    _watching = threading.get_ident(), found
     try:
         yield found
     finally:
         _watching = None
+        if collecting:
+            gc.enable()
 
 
 class ComponentContract:

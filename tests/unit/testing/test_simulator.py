@@ -578,3 +578,114 @@ def test_programs_that_use_tokens_as_they_are_pass(sim):
 
     sim.apply(stack(build))
     assert not sim.plan(stack(build))
+
+
+def test_what_is_in_text_must_exist_too(sim):
+    """An f-string of an output of an object that is gone; a text that merely looks alike is none."""
+
+    def build(size=1):
+        a = Box("a", label="one")
+        role = iam.Role("web", role_name="web", assume_role_policy_document={})
+        Box("b", size=size, data={"arn": f"arn:x:{a.id}/child"}, opts=iac.Options(depends_on=(role,)))
+        Box("c", size=size, inside="website", opts=iac.Options(depends_on=(role,)))
+        Box("d", size=size, inside=f"s3://{role.id}/x")
+
+    sim.apply(stack(build))
+    sim.vanish("a")
+    sim.vanish("web")
+    with pytest.raises(ApplyFailed) as caught:
+        sim.apply(stack(lambda: build(2)), continue_on_error=True)
+    said = sorted(str(error).partition(",")[0] for error in caught.value.run.errors)
+    assert [text.partition(" (")[0] for text in said] == [
+        "b: update failed: data refers to a",
+        "d: update failed: inside refers to web",
+    ]
+    assert sim.apply(stack(lambda: build(2)), refresh=True).ok
+
+
+def test_what_a_process_imported_elsewhere_makes_no_difference():
+    """A property that another module's type could be meant by counts once the simulator has seen that type."""
+
+    def declare(module):
+        space = {"__module__": module, "__annotations__": {}}
+        return type("Shelf", (iac.Resource,), space, type="simtest:Shelf")
+
+    class Holder(iac.Resource, type="simtest:Holder"):
+        shelf_id: iac.Input[str]
+
+    build = lambda: Holder("h", shelf_id="shelf-none")
+    with Simulator() as sim:
+        assert sim.apply(stack(build)).ok
+    declare("elsewhere")
+    with Simulator() as sim:
+        assert sim.apply(stack(build)).ok
+    with Simulator() as sim:
+        sim.add("simtest:Shelf", "shelf-1")
+        assert "there is no such simtest:Shelf" in str(failure(sim, build))
+
+
+def test_faults_that_no_call_met_are_told(sim):
+    """But those that need not happen."""
+    sim.fail("create", "a")
+    sim.fail("create", "aa")
+    sim.fail("create", "bb", must=False)
+    sim.throttle("delete", "a", times=2)
+    failure(sim, lambda: Box("a"))
+    assert sim.unmet == ["sim.fail('create', 'aa')", "sim.throttle('delete', 'a')"]
+    sim.apply(stack(lambda: Box("a")))
+    sim.destroy("sim/dev")
+    assert sim.unmet == ["sim.fail('create', 'aa')"]
+    with pytest.raises(ValueError, match="times=0 is no number of calls"):
+        sim.fail("create", "a", times=0)
+
+
+def test_what_a_session_reads_of_the_unset_is_made_up(sim):
+    """As nobody can tell beforehand what it will read."""
+    with sim.session("sim/dev") as session:
+        box = session.ensure(Box("a"))
+        assert box.zone.value == "eu-west-1a"
+        assert box.code.value.isalpha()
+        other = session.ensure(Box("b", zone=box.zone, size=2))
+        assert other.zone.value == "eu-west-1a"
+    assert sim.objects["b"].zone == "eu-west-1a"
+    assert sim.objects["a"].password is not None
+
+
+def test_what_a_lookup_reads_of_the_unset_is_made_up(sim):
+    """Of a seeded object, though it was there before."""
+    sim.add(Box, "box-1", label="one")
+
+    def build():
+        Box("b", data={"zone": Box.get("shared", id="box-1").zone})
+
+    sim.apply(stack(build))
+    assert sim.objects["b"].data == {"zone": "eu-west-1a"}
+
+
+def test_an_unset_property_is_none(sim):
+    """One that the type hasn't is an error with a hint."""
+    sim.apply(stack(lambda: Box("a")))
+    assert sim.objects["a"].code is None
+    with pytest.raises(
+        AttributeError, match="a: no property 'kode', expected one that simtest:Box has; did you mean 'code'"
+    ):
+        sim.objects["a"].kode
+
+
+def test_behaviour_sees_what_changes(sim):
+    """Before an update: what is, and what would be."""
+    seen = []
+    sim.behaviour(Box, check=lambda operation, box: seen.append((operation, box.id, box.before.get("size"), box.size)))
+    for size in (1, 2):
+        sim.apply(stack(lambda size=size: Box("a", size=size)))
+    id = sim.objects["a"].id
+    sim.destroy("sim/dev")
+    assert seen == [("create", "", None, 1), ("update", id, 1, 2), ("delete", id, 1, 2)]
+
+
+def test_waits_are_the_same_each_time(sim):
+    """And take no time."""
+    sim.throttle("create", "a", times=4)
+    began = sim.clock.now()
+    sim.apply(stack(lambda: Box("a")))
+    assert sim.clock.now() - began == 0.5 + 1 + 2 + 4
