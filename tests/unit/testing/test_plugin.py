@@ -86,6 +86,28 @@ def test_differs(sim):
     assert '+    cidr_block: "10.1.0.0/16"' in out
 
 
+def test_a_fault_that_no_call_met_fails_the_test(project):
+    """It would test less than it says; one that failed by itself isn't told twice."""
+    code, out = project("""
+def test_met(sim):
+    sim.throttle("create", "vpc", times=5)
+    sim.apply(Net("dev"))
+
+def test_mistyped(sim):
+    sim.fail("create", "vcp")
+    sim.fail("delete", "vpc", must=False)
+    sim.apply(Net("dev"))
+
+def test_fails(sim):
+    sim.fail("create", "vpc/*")
+    assert sim.apply(Net("dev")) is None
+""")
+    assert code == 1
+    assert "sim.fail('create', 'vcp'): no call met it, expected one before the test ends" in out
+    assert "'vpc/*'): no call" not in out
+    assert "1 failed, 2 passed, 1 error" in out
+
+
 def test_live_tests_run_when_asked_for_only(project):
     """The marker is known, and off by default."""
     test = "import pytest\n@pytest.mark.iaclib_live\ndef test_live():\n    print('it is live')\n"
