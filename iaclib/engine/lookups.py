@@ -16,7 +16,7 @@ from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
 from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
-from iaclib.execute.job import Job
+from iaclib.execute.job import Job, said
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.retry import TIMEOUT
 from iaclib.model.addresses import near
@@ -247,7 +247,7 @@ class _Reader:
             raise PlanError(msg, address=query.address, type=query.type)
         if outcome.error is not None:
             cause = redacted(outcome.error, job.secrets)
-            msg = f"{query.address}: read failed: {cause}, expected to look up {query.type}; mend the cause, or the lookup in {query.location}"
+            msg = f"{query.address}: read failed: {said(cause, query.address)}, expected to look up {query.type}; mend the cause, or the lookup in {query.location}"
             raise OperationError(msg, urn=job.urn, action="read", cause=cause)
         if outcome.live is not None:
             live = outcome.live

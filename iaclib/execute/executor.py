@@ -15,7 +15,7 @@ import attrs
 from iaclib.errors import IaclibError, OperationError, StateError
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.events import Kind as EventKind
-from iaclib.execute.job import Abandoned, Job, Outcome
+from iaclib.execute.job import Abandoned, Job, Outcome, said
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.task import Kind, StepGraph, Task
@@ -227,11 +227,8 @@ class Executor:
             return error
         secrets = job.secrets
         cause = redacted(error, secrets)
-        text = str(cause)
-        if text.startswith(f"{job.address}: "):
-            text = text[len(job.address) + 2 :]
         told = OperationError(
-            f"{job.address}: {action} failed: {text or type(cause).__name__}", urn=job.urn, action=action, cause=cause
+            f"{job.address}: {action} failed: {said(cause, job.address)}", urn=job.urn, action=action, cause=cause
         )
         for note in getattr(error, "__notes__", ()):
             told.add_note(secrets.text(note))

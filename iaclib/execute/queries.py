@@ -45,7 +45,7 @@ class Managed:
         known = facts.properties if facts is not None else {}
         if name in known:
             return None
-        hint = near(name, [*known, *self.inputs]) or f"it has {', '.join(known or self.inputs)}"
+        hint = near(name, dict.fromkeys([*known, *self.inputs])) or f"it has {', '.join(known or self.inputs)}"
         raise AttributeError(f"{self.address}: no property {name!r}, expected one of {self.type}; {hint}")
 
     def __repr__(self) -> str:

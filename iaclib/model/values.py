@@ -39,6 +39,10 @@ class Unknown(enum.Enum):
         msg = "an unknown value has no truth; test `value is UNKNOWN`"
         raise TypeError(msg)
 
+    def __getattr__(self, name: str) -> Never:
+        msg = f"the value is known after an apply only, expected one with {name!r}; ask the run for it, or a plan made later"
+        raise AttributeError(msg)
+
 
 UNKNOWN: Final = Unknown.UNKNOWN
 

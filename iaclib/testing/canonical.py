@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_NEW = (Action.CREATE, Action.READ)  # of which there is no before
+
+
 def canonical(value: Any) -> str:
     """Give a plan's canonical text; of anything else its own."""
     return "\n".join(_lines(value)) if isinstance(value, Plan) else str(value)
@@ -34,7 +37,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield f"{change.action.value} {change.address}  {change.type}{may}{reason}"
         for item in sorted(change.properties, key=lambda item: tuple(map(str, item.path))):
             path = ".".join(map(str, item.path))
-            before = f"{_shown(item.before)} -> " if change.action is not Action.CREATE else ""
+            before = f"{_shown(item.before)} -> " if change.action not in _NEW else ""
             forced = "  (replaces)" if item.forces_replacement else ""
             yield f"    {path}: {before}{_shown(item.after)}{forced}"
     for name in sorted({*plan.outputs, *plan.old_outputs}):

@@ -6,6 +6,7 @@ every project of the environment.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from iaclib.testing.simulator import Simulator
 
+_LIBRARY = "iaclib.errors"  # loaded by whatever of the library can raise
 _SHOWN = 200  # lines of a plan that a failure repeats
 _PASSED = pytest.StashKey[bool]()
 _UNMET = (
@@ -76,13 +78,13 @@ def plan_snapshot(request: pytest.FixtureRequest) -> Any:
 
 
 def _is_ours(value: Any) -> bool:
-    """Tell a Plan or Run without importing either."""
+    """Tell a Plan, Run or Drift without importing any."""
     kind = type(value)
-    return kind.__name__ in ("Plan", "Run") and kind.__module__.startswith("iaclib.")
+    return kind.__name__ in ("Plan", "Run", "Drift") and kind.__module__.startswith("iaclib.")
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Show plans and runs as text, and two of them as the difference of their texts."""
+    """Show plans, runs and drift as text, and two of them as the difference of their texts."""
     if not _is_ours(left) and not _is_ours(right):
         return None
     if type(left) is type(right):
@@ -100,13 +102,21 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
-    """Add to a failure what the test's simulator planned and did last."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, None]:
+    """Show failures as a person reads them: without frames of the library, with what the simulator planned and did."""
+    raised = call.excinfo
+    if raised is not None and _LIBRARY in sys.modules and not item.config.getoption("fulltrace", default=False):
+        from iaclib.testing.failures import shown
+
+        short = shown(raised.value)
+        if short is not None:
+            call.excinfo = pytest.ExceptionInfo.from_exc_info((type(short[0]), *short))
     outcome = yield
+    call.excinfo = raised
     used: Any = getattr(item, "funcargs", {}).get("sim")
     report = outcome.get_result()
     if report.when == "call":
         item.stash[_PASSED] = report.passed
     if report.when == "call" and report.failed:
-        for title, shown in getattr(used, "last", {}).items():
-            report.sections.append((f"iaclib: {title}", "\n".join(str(shown).splitlines()[:_SHOWN])))
+        for title, value in getattr(used, "last", {}).items():
+            report.sections.append((f"iaclib: {title}", "\n".join(str(value).splitlines()[:_SHOWN])))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from iaclib.declare.desired import Desired
     from iaclib.declare.stack import Stack
+    from iaclib.engine.drift import Drift
     from iaclib.engine.running import Operation
     from iaclib.engine.session import Session
     from iaclib.execute.events import Event
@@ -98,6 +99,12 @@ class Simulator(Engine):
             """Plan, as an Engine; see there."""
             found = super().plan(stack, **options)
             self.last = {"the last plan": found}
+            return found
+
+        def refresh(self, ref: str | StackRef | Stack, **options: Any) -> Drift:
+            """Refresh, as an Engine; see there."""
+            found = super().refresh(ref, **options)
+            self.last = {"the last drift": found}
             return found
 
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
@@ -264,7 +271,9 @@ class Simulator(Engine):
             DeclarationError: A property doesn't fit.
         """
         if not props:
-            return super().drift(ref, targets=targets, exclude=exclude, max_age=max_age)
+            found = super().drift(ref, targets=targets, exclude=exclude, max_age=max_age)
+            self.last = {"the last drift": found}
+            return found
         self._alter(str(ref), props)
         return None
 

@@ -16,7 +16,9 @@ def run_pytest(folder: Path, *args: str, settings: str = "") -> tuple[int, str]:
     ini = folder / "pytest.ini"
     if not ini.exists():
         ini.write_text(f"[pytest]\npythonpath = .\nfilterwarnings = error\n{settings}")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # of the run that this is in
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
+    }  # of the run that this is in
     env |= {"PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
     known = any(entry.value == "iaclib.testing.plugin" for entry in entry_points(group="pytest11"))
     plugin = [] if known else ["-p", "iaclib.testing.plugin"]

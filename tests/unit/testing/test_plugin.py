@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -84,6 +85,51 @@ def test_differs(sim):
     assert "subnet  create  FAILED: subnet: create failed: create is refused" in out
     assert '-    cidr_block: "10.0.0.0/16"' in out
     assert '+    cidr_block: "10.1.0.0/16"' in out
+
+
+def test_a_mistake_is_shown_where_it_was_made(project):
+    """At the program's line, without the library's own frames; where a function of the program raised, all of them."""
+    code, out = project("""
+class Wrong(iac.Stack):
+    def build(self):
+        ec2.VPC("vpc", cidr="10.0.0.0/16")  # HERE
+
+class Broken(iac.Stack):
+    def build(self):
+        vpc = ec2.VPC("vpc", cidr_block="10.0.0.0/16")
+        ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block=vpc.id.map(lambda id: id.nothing))
+
+def test_wrong(sim):
+    sim.apply(Wrong("dev"))
+
+def test_refused(sim):
+    sim.fail("create", "subnet")
+    sim.apply(Net("dev"))
+
+def test_unknown(sim):
+    assert sim.plan(Net("dev")).change("subnet").after["vpc_id"].startswith("vpc-")
+
+def test_drift(sim):
+    sim.apply(Net("dev"))
+    sim.drift("vpc", tags={"Name": "other"})
+    assert not sim.drift("net/dev")
+
+def test_broken(sim):
+    sim.apply(Broken("dev"))
+""")
+    assert code == 1
+    wrong, refused, unknown, drift, broken = out.partition("= FAILURES =")[2].split("_ test_")[1:]
+    assert re.search(r"# HERE\n[ ^]*\n?E +iaclib.errors.InvalidPropertyError: vpc: no property 'cidr'", wrong)
+    assert "did you mean 'cidr_block'?" in wrong
+    assert "E         subnet: create failed: create is refused, as the test asked" in refused
+    assert "Exception Group" not in refused
+    assert "AttributeError: the value is known after an apply only" in unknown
+    assert "assert not <Drift vpc>" in drift
+    assert '~ tags.Name = "net" -> "other"' in drift
+    assert all("engine.py" not in text for text in (wrong, refused, unknown, drift))
+    assert "AttributeError: 'str' object has no attribute 'nothing'" in broken
+    assert "lambda id: id.nothing" in broken
+    assert "engine.py" in project("def test_wrong(sim): sim.apply(Net('dev', cidr=5))", "--full-trace")[1]
 
 
 def test_a_fault_that_no_call_met_fails_the_test(project):
