@@ -129,7 +129,8 @@ def test_broken(sim):
     assert all("engine.py" not in text for text in (wrong, refused, unknown, drift))
     assert "AttributeError: 'str' object has no attribute 'nothing'" in broken
     assert "lambda id: id.nothing" in broken
-    assert "engine.py" in project("def test_wrong(sim): sim.apply(Net('dev', cidr=5))", "--full-trace")[1]
+    refused = "def test_refused(sim):\n    sim.fail('create', 'subnet')\n    sim.apply(Net('dev'))"
+    assert "engine.py" in project(refused, "--full-trace")[1]
 
 
 def test_a_fault_that_no_call_met_fails_the_test(project):
