@@ -67,10 +67,11 @@ class Vault:
         Raises:
             SealError: There is no keyring to wrap a key with.
         """
-        if self._sealer is None and (self._whole or any(_secretive(entry) for entry in entries)):
-            self._draw(lineage)
-        if not (self._whole or any(_secretive(entry) for entry in entries)) and self._drawn is not None:
-            return list(entries)  # nothing secret yet: the key can wait
+        if self._sealer is None or self._drawn is not None:
+            if not self._whole and not any(map(_secretive, entries)):
+                return list(entries)  # nothing secret yet: a key can wait
+            if self._sealer is None:
+                self._draw(lineage)
         key, self._drawn = self._drawn, None
         sealed = [seal_entry(entry, self._sealer, whole=self._whole) for entry in entries]
         return sealed if key is None else [key, *sealed]
