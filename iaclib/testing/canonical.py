@@ -14,6 +14,7 @@ from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, mask
 from iaclib.plan.changes import Action
 from iaclib.plan.plan import Plan
+from iaclib.plan.text import changed_exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ def _lines(plan: Plan) -> Iterator[str]:
             before = f"{_shown(item.before)} -> " if change.action not in _NEW else ""
             forced = "  (replaces)" if item.forces_replacement else ""
             yield f"    {path}: {before}{_shown(item.after)}{forced}"
-    for name in sorted({*plan.outputs, *plan.old_outputs}):
+    for name in sorted(changed_exports(plan.old_outputs, plan.outputs)):
         old, new = plan.old_outputs.get(name), plan.outputs.get(name)
         yield f"output {name}: {f'{_shown(old)} -> ' if old is not None else ''}{_shown(new)}"
     for violation in plan.violations:

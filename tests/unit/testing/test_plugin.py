@@ -64,6 +64,20 @@ def test_a_snapshot_is_stored_updated_and_redacted(project, tmp_path):
     assert "10.9.0.0/16" in out
 
 
+def test_a_snapshot_holds_what_changes_only(project, tmp_path):
+    """Not exports that stay, nor what wasn't there before."""
+    test = """
+def test_plan(sim, plan_snapshot):
+    sim.apply(Net("dev"))
+    sim.drift("vpc", tags={"Name": "other"})
+    assert sim.plan(Net("dev"), refresh=True) == plan_snapshot
+"""
+    assert project(test, "--snapshot-update")[0] == 0
+    stored = (tmp_path / "__snapshots__" / "test_it.ambr").read_text()
+    assert 'tags.Name: "other" -> "net"' in stored
+    assert "output" not in stored
+
+
 def test_a_failure_shows_plan_and_run_as_text(project):
     """The last of the test's simulator, also where only a list was compared."""
     code, out = project("""
