@@ -54,7 +54,7 @@ class Managed:
 
 def managed(records: Mapping[str, Record], of: Any) -> list[Managed]:
     """List what is recorded of a type (None: of all), by address."""
-    name = None if of is None else type_name(of)
+    name = None if of is None else type_name(of, {record.type for record in records.values()})
     return [
         Managed(record) for _, record in sorted(records.items()) if record.id and (name is None or record.type == name)
     ]

@@ -75,6 +75,6 @@ def near(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = list(known)
-    matches = get_close_matches(name, names, n=3, cutoff=0.6)
-    matches = matches or [one for one in names if one.startswith(f"{name}_")][:3]
+    longer = [one for one in names if one.startswith(f"{name}_")]
+    matches = list(dict.fromkeys([*longer, *get_close_matches(name, names, n=3, cutoff=0.6)]))[:3]
     return f"did you mean {' or '.join(map(repr, matches))}?" if matches else ""

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from iaclib.declare.registry import require_type
 from iaclib.errors import DeclarationError
 from iaclib.plan.changes import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from iaclib.plan.changes import Change
 
 
-def type_name(of: Any) -> str:
+def type_name(of: Any, present: Collection[str] = ()) -> str:
     """Give the name of a type that is given by its class or by name.
+
+    Args:
+        of: A resource class, or a type's name.
+        present: Types that are known to exist, whether their classes are imported or not.
 
     Raises:
         DeclarationError: It is neither.
+        UnknownProviderError: There is no type of that name.
     """
     if isinstance(of, str):
+        if of not in present:
+            require_type(of, "resources of a type")
         return of
     facts = getattr(getattr(of, "_iac_class", None), "type", None)
     name = getattr(facts, "type", None)
@@ -40,11 +48,10 @@ class Queries:
             ...
 
     def _addresses(self, action: Action, of: Any) -> list[str]:
-        name = None if of is None else type_name(of)
+        changes = self.changes
+        name = None if of is None else type_name(of, {change.type for change in changes})
         return [
-            change.address
-            for change in self.changes
-            if change.action is action and (name is None or change.type == name)
+            change.address for change in changes if change.action is action and (name is None or change.type == name)
         ]
 
     def creates(self, of: Any = None) -> list[str]:

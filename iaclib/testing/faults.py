@@ -64,13 +64,12 @@ class Faults:
     def __bool__(self) -> bool:
         return bool(self._faults)
 
-    def add(
-        self, by: str, operation: str, address: str, times: int, error: Error | None, *, after: bool, must: bool
-    ) -> None:
+    def add(self, by: str, operation: str, address: str, times: int, error: Any, *, after: bool, must: bool) -> None:
         """Let calls fail.
 
         Raises:
             ValueError: There is no such operation, or it is to fail less than once.
+            TypeError: What is given is no error.
         """
         if operation not in OPERATIONS:
             msg = f"{operation!r} is no operation, expected one of {', '.join(OPERATIONS)}; correct it"
@@ -78,6 +77,11 @@ class Faults:
         if times < 1:
             msg = f"sim.{by}({operation!r}, {address!r}): times={times} is no number of calls, expected 1 or more; correct it"
             raise ValueError(msg)
+        if not (error is None or isinstance(error, BaseException)) and not (
+            isinstance(error, type) and issubclass(error, BaseException)
+        ):
+            msg = f"sim.{by}({operation!r}, {address!r}): error={error!r} can't be raised, expected an exception or its class; pass that"
+            raise TypeError(msg)
         if error is None:
             error = InvalidRequestError(f"{operation} is refused, as the test asked")
         asked = f"sim.{by}({operation!r}, {address!r})"

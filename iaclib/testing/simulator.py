@@ -270,6 +270,9 @@ class Simulator(Engine):
             KeyError: There is no object.
             DeclarationError: A property doesn't fit.
         """
+        if not props and isinstance(ref, str) and "/" not in ref:
+            msg = f"sim.drift({ref!r}): no property is given, expected those that are other from now on, or a stack to tell the drift of; pass tags={{...}}, or 'project/stack'"
+            raise DeclarationError(msg)
         if not props:
             found = super().drift(ref, targets=targets, exclude=exclude, max_age=max_age)
             self.last = {"the last drift": found}

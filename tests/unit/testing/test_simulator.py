@@ -23,6 +23,7 @@ from iaclib.errors import (
     PartialFailure,
     PlanError,
     UndecidedError,
+    UnknownProviderError,
 )
 from iaclib.plan.plan import Plan
 from iaclib.testing import Simulator
@@ -689,3 +690,17 @@ def test_waits_are_the_same_each_time(sim):
     began = sim.clock.now()
     sim.apply(stack(lambda: Box("a")))
     assert sim.clock.now() - began == 0.5 + 1 + 2 + 4
+
+
+def test_what_a_test_mistypes_is_told(sim):
+    """At once, with a hint; nothing is silently empty."""
+    run = sim.apply(stack(lambda: Box("a")))
+    for ask in (run.resources, sim.plan(stack(lambda: Box("a"))).creates, sim.add):
+        with pytest.raises(UnknownProviderError, match="'simtest:Bax' is not known here.*did you mean 'simtest:Box'"):
+            ask("simtest:Bax", *(["box-1"] if ask == sim.add else []))
+    with pytest.raises(TypeError, match="error='boom' can't be raised"):
+        sim.fail("create", "a", error="boom")
+    with pytest.raises(DeclarationError, match="no property is given"):
+        sim.drift("a")
+    with pytest.raises(KeyError, match="did you mean 'a'"):
+        sim.vanish("aa")
