@@ -104,17 +104,16 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, None]:
     """Show failures as a person reads them: without frames of the library, with what the simulator planned and did."""
-    raised = call.excinfo
-    if raised is not None and _LIBRARY in sys.modules and not item.config.getoption("fulltrace", default=False):
+    outcome = yield
+    report = outcome.get_result()
+    raised, full = call.excinfo, item.config.getoption("fulltrace", default=False)
+    if report.failed and raised is not None and not full and _LIBRARY in sys.modules:
         from iaclib.testing.failures import shown
 
         short = shown(raised.value)
         if short is not None:
-            call.excinfo = pytest.ExceptionInfo.from_exc_info((type(short[0]), *short))
-    outcome = yield
-    call.excinfo = raised
+            report.longrepr = item.repr_failure(pytest.ExceptionInfo.from_exc_info((type(short[0]), *short)))
     used: Any = getattr(item, "funcargs", {}).get("sim")
-    report = outcome.get_result()
     if report.when == "call":
         item.stash[_PASSED] = report.passed
     if report.when == "call" and report.failed:

@@ -143,8 +143,12 @@ def test_broken(sim):
     assert all("engine.py" not in text for text in (wrong, refused, unknown, drift))
     assert "AttributeError: 'str' object has no attribute 'nothing'" in broken
     assert "lambda id: id.nothing" in broken
+    expected = (
+        "import pytest\nfrom iaclib.errors import ApplyFailed\n@pytest.mark.xfail(raises=ApplyFailed, strict=True)\n"
+    )
     refused = "def test_refused(sim):\n    sim.fail('create', 'subnet')\n    sim.apply(Net('dev'))"
     assert "engine.py" in project(refused, "--full-trace")[1]
+    assert "1 xfailed" in project(expected + refused)[1]
 
 
 def test_a_fault_that_no_call_met_fails_the_test(project):
