@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Annotated, Any, Literal, Required, TypedDict
 
 import pytest
@@ -16,6 +17,7 @@ from iaclib.errors import DeclarationError
 from iaclib.plan.policy import policy
 from iaclib.testing import Simulator, check, strategies
 from iaclib.testing.contracts import ComponentContract
+from iaclib.testing.contracts.components import watched
 from pytest_here import run_pytest
 
 
@@ -139,6 +141,17 @@ def test_unsound_components_are_found(tmp_path):
     assert code == 1
     for name, (_, finds) in UNSOUND.items():
         assert f"FAILED test_it.py::Test{name}::{finds}" in out, out
+
+
+def test_what_other_threads_touch_is_none_of_a_components_business():
+    """Leases are renewed and events delivered by threads of their own."""
+    with watched() as found:
+        other = Thread(target=lambda: Path(__file__).read_text())
+        other.start()
+        other.join()
+        assert not found
+        Path(__file__).read_text()
+    assert found
 
 
 def test_policies_are_checks():
