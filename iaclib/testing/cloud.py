@@ -23,7 +23,7 @@ from iaclib.model.values import leaves
 from iaclib.provider.handler import Live
 from iaclib.testing import values
 from iaclib.testing.faults import Behaviour, Faults
-from iaclib.testing.objects import SimulatedObject, names_of
+from iaclib.testing.objects import SimulatedObject, names_of, wanted
 from iaclib.testing.references import named_in, referred
 from iaclib.testing.refusing import check_inputs
 
@@ -258,7 +258,7 @@ class Cloud:
             check_inputs(facts, ctx.address, inputs)
         behaviour = self.behaviours.get(type)
         if behaviour is not None and behaviour.check is not None:
-            behaviour.check("create" if thing is None else "update", _wanted(type, ctx, inputs, thing))
+            behaviour.check("create" if thing is None else "update", wanted(type, ctx, inputs, thing))
         return self._references(facts, type, ctx, inputs)
 
     def _references(
@@ -346,16 +346,29 @@ class Cloud:
         for key in keys:
             self._keys[key] = thing
 
-    def _make_up(self, thing: SimulatedObject, facts: TypeFacts | None) -> None:
-        """Let an object show what it was given no value for: of that only what programs read, or sessions may."""
+    def _unset(self, thing: SimulatedObject, facts: TypeFacts | None) -> list[str]:
+        """List what an object was given no value for, as far as programs read it, or sessions may."""
         if facts is None:
-            return
-        for name in facts.properties if thing.stack in self.stepwise else self.read_fields.get(thing.type, ()):
-            item = facts.properties.get(name)
-            if item is None or item.computed or item.write_only:
-                continue
-            if name not in thing.outputs and thing.inputs.get(name) is None:
-                thing.outputs[name] = values.made(item.shape, name, thing.birth)
+            return []
+        names = facts.properties if thing.stack in self.stepwise else self.read_fields.get(thing.type, ())
+        known = [(name, item) for name in names if (item := facts.properties.get(name)) is not None]
+        return [
+            name for name, item in known if not item.computed and not item.write_only and thing.inputs.get(name) is None
+        ]
+
+    def _make_up(self, thing: SimulatedObject, facts: TypeFacts | None) -> None:
+        """Let an object show what it was given no value for; see ``_unset``."""
+        for name in self._unset(thing, facts):
+            if name not in thing.outputs and facts is not None:
+                thing.outputs[name] = values.made(facts.properties[name].shape, name, thing.birth)
+
+    def made_up(self, type: str, id: str) -> dict[str, Any]:
+        """Give what an object shows though it was given no value for it; no secrets."""
+        thing, facts = self._objects.get((type, id)), type_facts(type)
+        if thing is None or facts is None:
+            return {}
+        self._make_up(thing, facts)
+        return {name: thing.outputs[name] for name in self._unset(thing, facts) if not facts.properties[name].secret}
 
     @staticmethod
     def _follow(thing: SimulatedObject, facts: TypeFacts) -> None:
@@ -394,11 +407,3 @@ class Cloud:
             del self._keys[key]
         for other in thing.uses:
             other.users.pop(thing, None)
-
-
-def _wanted(type: str, ctx: Context[Any], inputs: Mapping[str, Any], thing: SimulatedObject | None) -> SimulatedObject:
-    """Give an object as a create or update would leave it, for behaviours to judge."""
-    wanted = SimulatedObject(type, thing.id if thing else "", inputs, address=ctx.address, stack=ctx.stack)
-    if thing is not None:
-        wanted.before, wanted.outputs, wanted.created = thing.inputs, dict(thing.outputs), thing.created
-    return wanted

@@ -11,6 +11,8 @@ from iaclib.testing.values import Birth
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from iaclib.provider.context import Context
+
 
 class SimulatedObject:
     """One object of the simulated cloud; its properties are attributes, too, None where they are unset.
@@ -98,4 +100,12 @@ def names_of(thing: SimulatedObject) -> list[str]:
     for name, value in thing.outputs.items():
         if name.endswith("arn") and isinstance(value, str) and thing.id in value:
             found.append(value)
+    return found
+
+
+def wanted(type: str, ctx: Context[Any], inputs: Mapping[str, Any], thing: SimulatedObject | None) -> SimulatedObject:
+    """Give an object as a create or update would leave it, for behaviours to judge."""
+    found = SimulatedObject(type, thing.id if thing else "", inputs, address=ctx.address, stack=ctx.stack)
+    if thing is not None:
+        found.before, found.outputs, found.created = thing.inputs, dict(thing.outputs), thing.created
     return found

@@ -21,6 +21,7 @@ from iaclib.testing.cloud import Cloud
 from iaclib.testing.faults import OPERATIONS, Behaviour, Error
 from iaclib.testing.handlers import SimulatedSource, place_of
 from iaclib.testing.objects import SimulatedObject
+from iaclib.testing.state import SimulatedState
 from iaclib.testing.twice import collect_twice, fields_read
 from iaclib.testing.values import mark
 
@@ -68,8 +69,10 @@ class Simulator(Engine):
     ) -> None:
         numbers = itertools.count(1)
         clock = VirtualClock()
+        self._cloud = Cloud(clock)
+        self._cloud.following = self._following
         super().__init__(
-            state="memory:",
+            state=SimulatedState(self._cloud),
             parallelism=max(1, parallelism),
             keyring=keyring,
             policies=policies,
@@ -79,8 +82,6 @@ class Simulator(Engine):
         )
         self.last: dict[str, object] = {}  # what was planned and done last, for whoever reports a failure
         self._answers = Answers()
-        self._cloud = Cloud(clock)
-        self._cloud.following = self._following
         self._settings.access = Access(providers, SimulatedSource(self._cloud, self._answers))
         self._settings.pool = lambda size: Turns(size, clock)
         self._settings.queue = ByAddress
@@ -349,7 +350,7 @@ class Simulator(Engine):
         self._cloud.behaviours[name] = Behaviour(check, outputs, ready_after, normalise, replaces)
 
     def session(self, ref: str | StackRef | Stack, *, prune: bool = False) -> Session:
-        """Work on a stack step by step, as with an Engine; all that is left unset is made up, as any of it may be read."""
+        """Work on a stack step by step, as with an Engine; from then on all that is left unset in it is made up."""
         self._cloud.stepwise.add(str(stack_ref(ref)))
         return super().session(ref, prune=prune)
 

@@ -663,6 +663,25 @@ def test_what_a_lookup_reads_of_the_unset_is_made_up(sim):
     assert sim.objects["b"].data == {"zone": "eu-west-1a"}
 
 
+def test_what_a_later_program_reads_of_the_unset_is_made_up(sim):
+    """Though nothing is done to the object; sessions read all of what was there before."""
+    sim.apply(stack(lambda: Box("a")))
+    assert sim.objects["a"].zone is None
+
+    def build():
+        a = Box("a")
+        Box("b", data={"zone": a.zone}, label=f"of {a.urn}")
+
+    plan = sim.plan(stack(build))
+    assert plan.creates() == ["b"]
+    assert plan.change("b").after["data"] == {"zone": "eu-west-1a"}
+    sim.apply(plan)
+    assert not sim.plan(stack(build), refresh=True)
+    assert sim.objects["b"].data == {"zone": sim.objects["a"].zone} == {"zone": "eu-west-1a"}
+    with sim.session("sim/dev") as session:
+        assert session.get("a").code.value == sim.objects["a"].code
+
+
 def test_an_unset_property_is_none(sim):
     """One that the type hasn't is an error with a hint."""
     sim.apply(stack(lambda: Box("a")))
