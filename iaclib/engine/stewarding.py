@@ -152,7 +152,7 @@ class Stewarding:
         """
         from iaclib.engine.importing import check_ids, import_entries  # needed here alone
 
-        desired = collected(stack, self._settings.policies)
+        desired = collected(stack, self._settings)
         with self._operation(desired.ref, "import") as op:
             op.recover()
             snapshot = op.ledger.state.freeze()
