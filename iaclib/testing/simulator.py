@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from iaclib.declare.registry import require_type, type_facts
 from iaclib.engine.engine import Engine
 from iaclib.engine.given import stack_ref
+from iaclib.engine.running import Operation
 from iaclib.errors import DeclarationError, IaclibError, PartialFailure, ThrottledError
 from iaclib.execute.handlers import Access
 from iaclib.model.addresses import StackRef, near
+from iaclib.model.bulk import collector_paused
 from iaclib.model.values import plain
 from iaclib.plan.queries import type_name
 from iaclib.state.journal import Exported
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
     from iaclib.declare.stack import Stack
     from iaclib.engine.drift import Drift
-    from iaclib.engine.running import Operation
     from iaclib.engine.session import Session
     from iaclib.execute.events import Event
     from iaclib.execute.run import Run
@@ -111,7 +112,8 @@ class Simulator(Engine):
     def _carry_out(self, op: Operation, plan: Plan, *, continue_on_error: bool) -> Run:
         self.last = {"the last plan": plan}
         try:
-            run = super()._carry_out(op, plan, continue_on_error=continue_on_error)
+            with collector_paused():
+                run = super()._carry_out(op, plan, continue_on_error=continue_on_error)
         except IaclibError as error:
             if (failed := getattr(error, "run", None)) is not None:
                 self.last["the last run"] = failed
