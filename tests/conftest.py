@@ -85,7 +85,11 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            try:
+                server.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # it waits for connections of which a busy machine left some open
+                server.kill()
+                server.wait()
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

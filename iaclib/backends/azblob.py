@@ -205,12 +205,16 @@ class BlobObjects:
 
     def _call(self, tried: str, name: str, call: Callable[[Any], Any]) -> Any:
         client = self._client()
-        from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+        from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
 
         where = self._where(name)
         try:
             return call(client)
+        except (DecodeError, ValueError) as error:  # what answered is no Blob Storage
+            raise object_answers.unreached(_BLOB, where, error) from None
         except HttpResponseError as error:
+            if error.status_code == 200:  # noqa: PLR2004 - as above, where the SDK wanted another success
+                raise object_answers.unreached(_BLOB, where, error) from None
             if isinstance(error, ClientAuthenticationError) and error.status_code is None:
                 raise object_answers.not_logged_in(_BLOB, where, error) from None  # nobody to ask the service as
             raise object_answers.failure(_BLOB, where, tried, _answer(error)) from None

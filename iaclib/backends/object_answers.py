@@ -151,10 +151,10 @@ def failure(service: Service, where: str, tried: str, answer: Answer) -> Excepti
 
 
 def unreached(service: Service, where: str, error: Exception) -> StateError:
-    """Give the error for a request that got no answer, or half of one."""
+    """Give the error for a request that got no answer, half of one, or one that is not the service's."""
     return StateError(
-        f"{where}: {service.name} could not be reached ({type(error).__name__}), expected an answer; see the network and "
-        "the address, and try again",
+        f"{where}: {service.name} could not be reached ({type(error).__name__}), expected an answer of it; see the "
+        "network and the address, and try again",
         retryable=True,
     )
 

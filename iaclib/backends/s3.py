@@ -134,8 +134,9 @@ class S3Objects:
         return self._put("overwrite", name, data, IfMatch=version)
 
     def _put(self, tried: str, name: str, data: bytes, **condition: str) -> str:
-        answer = self._call(tried, name, lambda client: client.put_object(**self._at(name), Body=data, **condition))
-        return str(answer["ETag"])
+        return str(
+            self._call(tried, name, lambda client: client.put_object(**self._at(name), Body=data, **condition)["ETag"])
+        )
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``ObjectStore.delete``."""
@@ -151,12 +152,12 @@ class S3Objects:
     def _pages(self, prefix: str) -> Iterator[Listed]:
         asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         while True:
-            answer = self._call("list", prefix, partial(_list, asked))
-            for one in answer.get("Contents", ()):
+            page, more = self._call("list", prefix, partial(_list, asked))
+            for one in page:
                 yield Listed(one["Key"].removeprefix(self._prefix), one["Size"], one["LastModified"].timestamp())
-            if not answer.get("IsTruncated"):
+            if not more:
                 return
-            asked["ContinuationToken"] = answer["NextContinuationToken"]
+            asked["ContinuationToken"] = more
 
     def close(self) -> None:
         """Close connections."""
@@ -206,7 +207,13 @@ class S3Objects:
             return call(self._client())
         except aws.ClientError as error:
             raise object_answers.failure(_S3, where, tried, _answer(error.response)) from None
-        except (aws.ConnectionError, aws.HTTPClientError, aws.IncompleteReadError, ResponseParserError) as error:
+        except (  # a KeyError: what answered is no S3
+            aws.ConnectionError,
+            aws.HTTPClientError,
+            aws.IncompleteReadError,
+            ResponseParserError,
+            KeyError,
+        ) as error:
             raise object_answers.unreached(_S3, where, error) from None
         except aws.ParamValidationError:
             raise ConfigError(
@@ -236,9 +243,13 @@ def _answer(said: Mapping[str, Any]) -> Answer:
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
-    """Read the body while errors are translated."""
-    return {**answer, "Body": answer["Body"].read()}
+    """Read the body, and what else is needed, while errors are translated."""
+    return {name: answer[name] for name in ("ETag", "LastModified", "ResponseMetadata")} | {
+        "Body": answer["Body"].read()
+    }
 
 
-def _list(asked: Mapping[str, str], client: Any) -> Any:
-    return client.list_objects_v2(**asked)
+def _list(asked: Mapping[str, str], client: Any) -> tuple[Sequence[Any], str]:
+    """Give a page, and where the next one begins; "" after the last."""
+    answer = client.list_objects_v2(**asked)
+    return answer.get("Contents", ()), answer["NextContinuationToken"] if answer["IsTruncated"] else ""

@@ -91,7 +91,8 @@ class Operation:
         self.steps: list[Step] = []
         self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
-        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        pool = settings.pool(settings.parallelism)
+        self.calls = Calls(self.ledger, settings.clock, stop, pool, self.reporter, grace=settings.grace)
         self.calls.guard([*snapshot.records.values(), *snapshot.superseded])
         self.reporter.tell("run_started", action=name)
 
@@ -202,6 +203,7 @@ class Operation:
             self.stop,
             continue_on_error=continue_on_error,
             reporter=self.reporter,
+            queue=self.settings.queue,
         )
         try:
             result = executor.run()
@@ -290,7 +292,9 @@ class Operation:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
         outputs: Mapping[str, Any] = dict(self.ledger.state.outputs)
-        run = Run(ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial)
+        run = Run(
+            ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial, records=dict(self.ledger.state.records)
+        )
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 

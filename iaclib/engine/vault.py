@@ -79,17 +79,17 @@ class Vault:
         Raises:
             SealError: There is no keyring to wrap a key with.
         """
-        special = [entry for entry in entries if self._whole or not is_plain(entry)]
+        special = list(entries) if self._whole else [entry for entry in entries if not is_plain(entry)]
         if not special:
             return [*self._blobs.unnamed(), *entries]
-        if self._sealer is None and (self._whole or any(_secretive(entry) for entry in special)):
+        secretive = self._whole or any(map(_secretive, special))
+        if secretive and self._sealer is None:
             self._draw(lineage)
         key, sealer = None, self._sealer
-        if self._drawn is not None:
-            if self._whole or any(_secretive(entry) for entry in special):
-                key, self._drawn = self._drawn, None
-            else:
-                sealer = None  # nothing secret yet: the key can wait
+        if secretive:
+            key, self._drawn = self._drawn, None
+        elif self._drawn is not None:
+            sealer = None  # nothing secret yet: the key can wait
         try:
             parted = self._blobs.part(entries, sealer, whole=self._whole)
             sealed = [seal_entry(entry, sealer, whole=self._whole) for entry in parted]

@@ -36,5 +36,5 @@ def _keeps_secret(node: Node) -> bool:
     return bool(
         declared.options.secret_outputs
         or seen.secrets.difference(seen.secret)
-        or has_secret(recorded_options(declared))
+        or (declared.options.on_delete and has_secret(recorded_options(declared)))  # the only option that may hold one
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 P = TypeVar("P")
 
@@ -45,6 +45,7 @@ class Context(Generic[P]):
         on_delete: Delete parameters from the resource's options.
         inputs: The inputs that the step is about as state holds them, on create
             too: secrets as ``Secret``, so that a handler can tell what to hide.
+        dependencies: The addresses on which the resource depends directly.
     """
 
     address: str
@@ -56,6 +57,7 @@ class Context(Generic[P]):
     record: Any = None
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
+    dependencies: Sequence[str] = ()
     monotonic: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep
     _cancelled: Callable[[], bool] = bool

@@ -83,6 +83,11 @@ def register_handler(type: str, handler: Any, defined_by: str) -> None:
     _handlers[type] = (handler, defined_by)
 
 
+def brings_handler(type: str) -> bool:
+    """Tell whether a type's class brings a handler itself."""
+    return type in _handlers
+
+
 def own_handler(type: str) -> Handler[Any] | None:
     """Give the handler that a type's class brings itself, if it is registered."""
     found = _handlers.get(type)

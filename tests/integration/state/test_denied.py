@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from gate import DELETE, KINDS, LIST, READ, WRITE, gate, said
 from iaclib import declare as iac
 from iaclib.backends import S3, AzureBlob, Gcs
+from iaclib.backends import object_layout as layout
 from iaclib.engine.engine import Engine
 from iaclib.errors import ConfigError, StateError
+from iaclib.model.addresses import StackRef
 from iaclib.state.keyfile import KeyFile
 from recording import Cloud, Now, Thing
 from virtual import VirtualClock
@@ -216,6 +218,23 @@ def test_answers_are_told_plainly(service, status, code, message, server, monkey
         assert type(caught.value) is StateError
         assert not caught.value.retryable
         assert "c2VjcmV0" not in repr(caught.value)
+    backend.close()
+
+
+@pytest.mark.parametrize("what", ["get", "make", "overwrite", "list"])
+def test_answers_of_something_else_are_no_state(service, what, server, monkeypatch):
+    """A page that says that all is well, of whatever is at the address instead, is neither state nor the lack of it."""
+    backend = answering(service, server, monkeypatch, 200, "x")
+    server.wanted = (200, {"Content-Type": "text/html"}, b"<html>sign in to the hotel's network</html>")
+    store = backend._store._store
+    calls = {
+        "get": lambda: layout.load_head(store.get("x").data, StackRef("p", "s"), store.place),
+        "make": lambda: store.put_if_absent("x", b"1"),
+        "overwrite": lambda: store.put_if("x", "7", b"1"),
+        "list": lambda: store.list(""),
+    }
+    with pytest.raises(StateError, match=r"bucket/p/.*(could not be reached|not one that iaclib wrote)"):
+        calls[what]()
     backend.close()
 
 
