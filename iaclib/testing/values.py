@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from iaclib.schema.shapes import Shape
 
 _ID = 17  # hex digits of an id
+_DEEP = 3  # objects and lists within one another that are filled
+_TRIES = 20
 _LEAST, _MOST = 1, 9  # numbers where nothing is said of them
 _HOST = re.compile(r"(^|_)(dns_name|domain_name|dns|host|hostname|domain|endpoint|fqdn)$")
 _TIME = re.compile(r"(_at|_time|_date|^created|^updated)$")
@@ -90,10 +92,12 @@ def _named_by(facts: TypeFacts) -> str | None:
     return None
 
 
-def made(shape: Shape, name: str, birth: Birth) -> Any:
-    """Make a value of a shape."""
+def made(shape: Shape, name: str, birth: Birth, depth: int = 0) -> Any:
+    """Make a value of a shape; what is deeper than a few objects has what it must have only, since shapes may hold themselves."""
     if shape.enum:
         return shape.enum[0]
+    if shape.items is not None or shape.properties is not None or shape.options:
+        return _nested(shape, name, birth, depth)
     match shape.kind:
         case "str":
             return _text(shape, name, birth)
@@ -106,14 +110,31 @@ def made(shape: Shape, name: str, birth: Birth) -> Any:
         case "bool":
             return False
         case "list":
-            return [] if shape.items is None else [made(shape.items, name.removesuffix("s"), birth)]
-        case "object":
-            return {key: made(item, key, birth) for key, item in (shape.properties or {}).items()}
-        case "map":
-            return {} if shape.items is None or shape.items.kind == "any" else {"key": made(shape.items, name, birth)}
-        case "union":
-            return made(shape.options[0], name, birth)
+            return []
+        case "map" | "object":
+            return {}
     return f"{name.replace('_', '-')}-{birth.mark[:8]}"
+
+
+def _nested(shape: Shape, name: str, birth: Birth, depth: int) -> Any:
+    if shape.options:
+        return made(shape.options[0], name, birth, depth + 1)
+    if shape.kind == "list":
+        least = (shape.length[0] if shape.length is not None else None) or (1 if depth <= _DEEP else 0)
+        return (
+            [made(shape.items, name.removesuffix("s"), birth, depth + 1) for _ in range(int(least))]
+            if shape.items
+            else []
+        )
+    if shape.kind == "map":
+        return (
+            {}
+            if shape.items is None or shape.items.kind == "any"
+            else {"key": made(shape.items, name, birth, depth + 1)}
+        )
+    keys = shape.properties or {}
+    wanted = keys if depth <= _DEEP else [key for key in keys if key in shape.required]
+    return {key: made(keys[key], key, birth, depth + 1) for key in wanted}
 
 
 def _text(shape: Shape, name: str, birth: Birth) -> str:
@@ -121,9 +142,11 @@ def _text(shape: Shape, name: str, birth: Birth) -> str:
     if shape.plain_text or shape.fault(usual) is None:
         return usual
     if shape.pattern is not None:
-        found = sample(shape.pattern, Random(mark(birth.mark, name)))  # noqa: S311 - not for secrets
-        if shape.fault(found) is None:
-            return found
+        chance = Random(mark(birth.mark, name))  # noqa: S311 - not for secrets
+        for _ in range(_TRIES):  # a pattern says nothing of the length
+            found = sample(shape.pattern, chance)
+            if shape.fault(found) is None:
+                return found
     least, most = shape.length or (0, None)
     text = usual.ljust(least or 0, "x")
     return text if most is None else text[:most]
