@@ -34,7 +34,7 @@ class PropertyFacts:
         computed: Whether the cloud gives it, and the program can't.
         stable: Whether an update leaves it as it is.
         wire: The cloud's own name, where it isn't the usual spelling.
-        refers: What its text is or refers to, such as ``AWS::EC2::Subnet.Id``.
+        refers: What its text, or that of its elements, is or refers to, such as ``AWS::EC2::Subnet.Id``.
     """
 
     name: str

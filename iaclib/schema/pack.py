@@ -192,7 +192,8 @@ class _Reading:
     def _property(self, name: str, wire: str, cloud: CloudFacts, computed: bool) -> PropertyFacts:
         entry, node = self.entry, self.entry["p"][wire]
         at = self._followed(node)
-        refers = tuple(at.get("f", ())) if isinstance(at, dict) else ()
+        text = self._followed(at["i"]) if isinstance(at, dict) and at["k"] == "list" and "i" in at else at
+        refers = tuple(text.get("f", ())) if isinstance(text, dict) else ()
         plain = at == "str" or (isinstance(at, dict) and at["k"] == "str" and "e" not in at)
         tags = cloud.tags is not None and cloud.tags.wire == wire and not computed
         if computed:
@@ -253,6 +254,7 @@ class _Reading:
             items=self.shape(node["i"]) if "i" in node else None,
             options=tuple(self.shape(option) for option in node.get("o", ())),
             unordered="u" in node,
+            refers=tuple(node.get("f", ())),
             nullable="n" in node,
         )
 

@@ -54,6 +54,7 @@ class Shape:
         folded: Whether the case of an enum's values is ignored.
         unordered: Whether the order of a list means nothing.
         wire: The cloud's own name of each of an object's keys, where a handler needs them.
+        refers: What a text is or refers to, such as ``AWS::EC2::Subnet.Id``.
     """
 
     __slots__ = (
@@ -70,6 +71,7 @@ class Shape:
         "plain_text",
         "properties",
         "range",
+        "refers",
         "required",
         "unordered",
         "wire",
@@ -91,6 +93,7 @@ class Shape:
         folded: bool = False,
         unordered: bool = False,
         wire: Mapping[str, str] | None = None,
+        refers: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
         self.enum = enum
@@ -105,6 +108,7 @@ class Shape:
         self.folded = folded
         self.unordered = unordered
         self.wire = wire
+        self.refers = refers
         self._regex: re.Pattern[str] | None = None  # compiled when first needed: a type may have hundreds
         self.plain_text = kind == "str" and self._unconstrained  # any text will do
         self.plain_int = kind == "int" and self._unconstrained

@@ -184,6 +184,9 @@ def test_what_handlers_need_is_known():
     }
     assert AWS.facts("route53", "RecordSet").properties["name"].replaces is True  # npm's fact
     assert AWS.facts("ec2", "NatGateway").properties["subnet_id"].refers == ("AWS::EC2::Subnet.Id",)
+    assert AWS.facts("elasticloadbalancingv2", "LoadBalancer").properties["subnets"].refers == ("AWS::EC2::Subnet.Id",)
+    network = AWS.facts("lambda", "Function").properties["vpc_config"].shape.properties
+    assert network["security_group_ids"].items.refers == ("AWS::EC2::SecurityGroup.Id",)
     assert AWS.facts("devicefarm", "Project").cloud.region == "us-west-2"
 
 
