@@ -1,6 +1,7 @@
-"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names."""
+"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names.
 
-from __future__ import annotations
+Annotations are evaluated here: as text, each field would be compiled once more.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
