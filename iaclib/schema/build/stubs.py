@@ -1,7 +1,8 @@
 """What type checkers and editors see of the classes that are made on demand: a ``.pyi`` beside each module.
 
 Written when the package is built, since they are large and follow from the
-pack. Nested shapes are TypedDicts within their class.
+pack; ``python -m iaclib.schema.build.stubs`` writes them into a checkout that
+was not. Nested shapes are TypedDicts within their class.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ _MANY = 500  # values; checkers gain nothing from longer enums
 
 
 def write(folder: Path = WING) -> int:
-    """Write the stubs of all services; give their size in bytes."""
+    """Write the stubs of all services, where they are not as they should be; give their size in bytes."""
     size = 0
     found = pack("aws")
     for service in found.services:
         if found.names(service):
-            size += (folder / f"{module_name(service)}.pyi").write_text(text(service), encoding="utf-8")
+            path, wanted = folder / f"{module_name(service)}.pyi", text(service)
+            size += len(wanted.encode())
+            if not path.exists() or path.read_text(encoding="utf-8") != wanted:  # a build sees a change in any file
+                path.write_text(wanted, encoding="utf-8")
     return size
 
 
@@ -141,3 +145,7 @@ def _plain(shape: Shape) -> str:
     if shape.enum is None or shape.folded or len(shape.enum) > _MANY or shape.kind == "float":
         return shape.kind
     return f"t.Literal[{', '.join(map(repr, shape.enum))}]"
+
+
+if __name__ == "__main__":
+    write()
