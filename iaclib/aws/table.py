@@ -53,7 +53,24 @@ def handler(type: str) -> Handler[Any]:
     """
     found = _loaded.get(type)
     if found is None:
-        made = load(HANDLERS.get(type) or LOOKUPS[type])
+        written = HANDLERS.get(type) or LOOKUPS.get(type)
+        made = _generic(type) if written is None else load(written)()
         with _lock:
-            found = _loaded.setdefault(type, made())
+            found = _loaded.setdefault(type, made)
     return found
+
+
+def _generic(type: str) -> Handler[Any]:
+    """Make the handler of a type that has none of its own.
+
+    Raises:
+        KeyError: The pack has no such type, or the cloud can't create, read and delete it.
+    """
+    from iaclib.schema.pack import pack
+
+    _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
+    aws = pack("aws")
+    if name not in aws.names(service):
+        raise KeyError(type)
+    made: Handler[Any] = load(f"{_HERE}.cloud_control:CloudControlHandler")(aws.facts(service, name))
+    return made

@@ -1,0 +1,331 @@
+"""The handler of every type that has none of its own: through Cloud Control, by what the pack knows.
+
+Knows the life of an object and how the facts shape it. Requests, patches and
+paths have modules of their own.
+
+Source: https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/what-is-cloudcontrolapi.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from iaclib.aws import tags
+from iaclib.aws.handlers.base import AwsHandler
+from iaclib.aws.handlers.cloud_patch import patch
+from iaclib.aws.handlers.cloud_paths import values, without
+from iaclib.aws.handlers.cloud_requests import SERVICE, Requests
+from iaclib.errors import ConflictError, NotFoundError, PartialFailure, ProviderError, UndecidedError
+from iaclib.model.values import Secret
+from iaclib.provider.handler import Live
+from iaclib.schema.wire import from_vendor, to_vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from iaclib.aws.handlers.base import AwsContext
+    from iaclib.provider.context import Checkpoint
+    from iaclib.schema.cloud import CloudFacts
+    from iaclib.schema.facts import TypeFacts
+
+_JOIN = "|"  # between the parts of a composite identifier
+#: Transforms that can be told without evaluating them: the case of the very same value.
+_CASE = re.compile(r"\$(lowercase|uppercase)\(([\w.]+)\)")
+
+
+class CloudControlHandler(AwsHandler):
+    """One type.
+
+    Args:
+        facts: From the pack.
+    """
+
+    service = SERVICE
+
+    def __init__(self, facts: TypeFacts) -> None:
+        if facts.cloud is None:
+            msg = f"{facts.type}: its facts don't say how the cloud calls it, expected a type of the pack"
+            raise KeyError(msg)
+        self.facts = facts
+        self.cloud: CloudFacts = facts.cloud
+        nested = [path for path in self.cloud.create_only if "/" in path]
+        wires = {one.wire: name for name, one in facts.properties.items() if one.wire is not None}
+        self._nested = {path: wires[top] for path in nested if (top := path.split("/")[0]) in wires}
+        self._folds = dict(self._foldable())
+
+    # ------------------------------------------------------------------------------------------------ operations
+
+    def create(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live:
+        """Create the object by one request, which a repeated call joins."""
+        requests = self._requests(ctx, inputs)
+        wanted = to_vendor(self.facts, inputs)
+        at_once = self.cloud.tags is not None and self.facts.tags is not None and self.cloud.tags.at_create
+        if self.cloud.tags is not None and self.facts.tags is not None:
+            own = tags.with_own(ctx, inputs.get(self.facts.tags)) if at_once else None
+            wanted.pop(self.cloud.tags.wire, None)
+            wanted |= to_vendor(self.facts, {self.facts.tags: own}) if own else {}
+        try:
+            event = requests.run("create_resource", DesiredState=self._text(wanted))
+        except ConflictError as error:
+            return self._conflict(ctx, inputs, error)
+        except ProviderError as error:
+            left = self._left(ctx, error)
+            if left is None:
+                raise
+            failure = PartialFailure(left, error)
+            failure.__dict__["retryable"] = False
+            raise failure from None
+        id = str(event["Identifier"])
+        if self.facts.tags is not None and not at_once and inputs.get(self.facts.tags):
+            with self.finishing(ctx, id):
+                self._change(ctx, id, {**inputs, self.facts.tags: None}, inputs)
+        return self.read(ctx, id) or Live(id, ready=False)
+
+    def read(self, ctx: AwsContext, id: str) -> Live | None:
+        """Show the object, or None if it is not there."""
+        shown = self._shown(ctx, id)
+        return None if shown is None else self._live(id, shown)
+
+    def update(self, ctx: AwsContext, id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Live:
+        """Change the object by a patch of exactly what differs."""
+        self._change(ctx, id, before, after)
+        return self.read(ctx, id) or Live(id, ready=False)
+
+    def delete(self, ctx: AwsContext, id: str) -> None:
+        """Delete the object; already gone is success."""
+        with self.missing_ok():
+            self._requests(ctx).run("delete_resource", Identifier=id)
+
+    def resume(self, ctx: AwsContext, checkpoint: Checkpoint) -> Live | None:
+        """Go on with the request of a create that was interrupted."""
+        if checkpoint.id is not None:
+            return self.read(ctx, checkpoint.id)
+        requests = self._requests(ctx, ctx.inputs)
+        try:
+            event = requests.ended(requests.status(str((checkpoint.data or {}).get("request", ""))))
+        except NotFoundError as error:
+            if error.facts.get("code") != "RequestTokenNotFoundException":
+                return self._left(ctx, error)
+            return self.find(ctx, ctx.inputs)
+        except ProviderError as error:
+            if "identifier" not in error.facts:  # it could not be asked
+                raise
+            return self._left(ctx, error)
+        return self.read(ctx, str(event["Identifier"]))
+
+    def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+        """Find what this step's create made, among the creates that AWS still knows of.
+
+        Raises:
+            UndecidedError: There were creates of the type, and nothing tells which is this step's.
+        """
+        requests, identity = self._requests(ctx, inputs), self.identity(inputs)
+        unsure: list[str] = []
+        for seen in requests.creates():
+            event = seen
+            if event.get("OperationStatus") != "SUCCESS":
+                try:
+                    event = requests.ended(seen)
+                except ProviderError as error:
+                    if "identifier" not in error.facts:
+                        raise
+                    continue
+            id = str(event.get("Identifier", ""))
+            if identity is not None and id != identity:
+                continue
+            shown = self._shown(ctx, id)
+            if shown is None:
+                continue
+            if self._marked:
+                if tags.is_own(ctx, self._tags(shown)):
+                    return self._live(id, shown)
+            elif identity is not None:
+                return self._live(id, shown)
+            else:
+                unsure.append(id)
+        if unsure:
+            msg = (
+                f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} carry no mark of who made "
+                f"them, expected to learn whether it made one of {', '.join(unsure)}; look at them in AWS"
+            )
+            raise UndecidedError(msg, address=ctx.address)
+        return None
+
+    def list(self, ctx: AwsContext) -> Iterator[Live]:
+        """Show all objects, where the cloud can list them without being told more."""
+        handler = self.cloud.handlers.get("list")
+        if handler is None or handler.needs:
+            return
+        requests = self._requests(ctx)
+        for one in requests.client.items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type):
+            live = self.read(ctx, str(one["Identifier"]))
+            if live is not None:
+                yield live
+
+    # ---------------------------------------------------------------------------------------- what planning asks
+
+    def identity(self, inputs: Mapping[str, Any]) -> str | None:
+        """Give the id to which inputs lead, for objects that carry no mark; None if AWS makes it up."""
+        if self._marked:
+            return None
+        sent, parts = to_vendor(self.facts, inputs), []
+        for path in self.cloud.identifier:
+            found = values(sent, path)
+            if len(found) != 1 or not isinstance(found[0], str) or not found[0]:
+                return None
+            parts.append(found[0])
+        return _JOIN.join(parts) or None
+
+    def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Collection[str]:
+        """Name the fields in which something changes that only a create takes."""
+        if not self._nested:
+            return ()
+        old, new = to_vendor(self.facts, before), to_vendor(self.facts, after)
+        return {name for path, name in self._nested.items() if values(old, path) != values(new, path)}
+
+    def normalise(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Spell text as the cloud does, where it is known to change nothing but its case."""
+        if not self._folds:
+            return inputs
+        return {
+            name: getattr(value, self._folds[name])() if name in self._folds and isinstance(value, str) else value
+            for name, value in inputs.items()
+        }
+
+    # --------------------------------------------------------------------------------------------------- helpers
+
+    @property
+    def _marked(self) -> bool:
+        """Whether objects carry our own tags, and show them."""
+        known = self.cloud.tags
+        return (
+            known is not None
+            and self.facts.tags is not None
+            and known.at_create
+            and known.wire not in self.cloud.write_only
+        )
+
+    def _requests(self, ctx: AwsContext, inputs: Mapping[str, Any] | None = None) -> Requests:
+        """Make requests; with hidden values among the inputs they are silent."""
+        sent = {} if inputs is None else to_vendor(self.facts, inputs)
+        hidden = any(values(sent, path) for path in self.cloud.write_only)
+        return Requests(ctx, self.cloud.type, secret=hidden or _secret(ctx.inputs))
+
+    def _text(self, value: Any) -> Secret[str]:
+        """Spell properties for the wire; errors of the call must not repeat them."""
+        return Secret(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+    def _shown(self, ctx: AwsContext, id: str) -> dict[str, Any] | None:
+        try:
+            answer = self._requests(ctx).call("get_resource", Identifier=id)
+        except NotFoundError:
+            return None
+        shown: dict[str, Any] = json.loads(answer["ResourceDescription"]["Properties"])
+        return shown
+
+    def _live(self, id: str, shown: Mapping[str, Any]) -> Live:
+        """Turn what the cloud shows into Python's names."""
+        known = from_vendor(self.facts, shown)
+        outputs = {name: value for name, value in known.items() if self.facts.properties[name].computed}
+        given = from_vendor(self.facts, without(dict(shown), [p for p in self.cloud.read_only if "/" in p]))
+        if self.facts.tags is not None:
+            given[self.facts.tags] = tags.users(given.get(self.facts.tags))
+        inputs = {
+            name: given.get(name)
+            for name, one in self.facts.properties.items()
+            if one.wire is not None and not one.computed and not one.write_only
+        }
+        return Live(id, outputs, inputs)
+
+    def _change(self, ctx: AwsContext, id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        shown = self._shown(ctx, id)
+        if shown is None:
+            msg = f"{ctx.address}: {id} is not there, expected to change it; refresh the stack"
+            raise NotFoundError(msg)
+        sides = [_set(self.facts, before), _set(self.facts, after)]
+        if self.cloud.tags is not None and self.facts.tags is not None:
+            for side in sides:
+                side.pop(self.cloud.tags.wire, None)
+        baseline = _set(self.facts, getattr(ctx.record, "baseline", None) or {})
+        operations = [*patch(self.cloud, sides[0], sides[1], shown, baseline), *self._tagging(before, after, shown)]
+        if operations:
+            requests = self._requests(ctx, after)
+            requests.run("update_resource", Identifier=id, PatchDocument=self._text(operations))
+
+    def _tagging(
+        self, before: Mapping[str, Any], after: Mapping[str, Any], shown: Mapping[str, Any]
+    ) -> Sequence[dict[str, Any]]:
+        """Give the operation that brings tags to what is declared; ours and other people's stay."""
+        name, known = self.facts.tags, self.cloud.tags
+        if name is None or known is None:
+            return []
+        there = self._tags(shown) if known.wire in shown else None
+        put, drop = tags.changes(before.get(name), after.get(name), there)
+        if not put and not drop:
+            return []
+        kept = {
+            key: value
+            for key, value in (there if there is not None else before.get(name) or {}).items()
+            if key not in drop and not key.startswith("aws:")
+        }
+        if not {**kept, **put} and known.wire in shown:
+            return [{"op": "remove", "path": f"/{known.wire}"}]
+        value = to_vendor(self.facts, {name: {**kept, **put}})[known.wire]
+        return [{"op": "replace" if known.wire in shown else "add", "path": f"/{known.wire}", "value": value}]
+
+    def _tags(self, shown: Mapping[str, Any]) -> dict[str, str]:
+        """Give all tags that the cloud shows, ours too."""
+        found = from_vendor(self.facts, shown).get(self.facts.tags or "")
+        return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+    def _conflict(self, ctx: AwsContext, inputs: Mapping[str, Any], error: ConflictError) -> Live:
+        """Tell a step's own object, which an earlier try made, from somebody else's."""
+        id = error.existing_id or self._named(inputs)
+        shown = self._shown(ctx, id) if id else None
+        if id and shown is not None and self._marked and tags.is_own(ctx, self._tags(shown)):
+            return self._live(id, shown)
+        raise ConflictError(str(error), **{**error.facts, "existing_id": id}) from None
+
+    def _named(self, inputs: Mapping[str, Any]) -> str | None:
+        sent = to_vendor(self.facts, inputs)
+        found = [values(sent, path) for path in self.cloud.identifier]
+        return _JOIN.join(str(one[0]) for one in found) if all(len(one) == 1 for one in found) else None
+
+    def _left(self, ctx: AwsContext, error: ProviderError) -> Live | None:
+        """Look whether a create that failed left something: its own, not another's of the same name."""
+        id = error.facts.get("identifier")
+        if not id or error.facts.get("code") in ("AlreadyExists", "NotFound"):
+            return None
+        shown = self._shown(ctx, str(id))
+        if shown is None:
+            return None
+        own = tags.is_own(ctx, self._tags(shown)) if self._marked else error.facts.get("code") == "NotStabilized"
+        return self._live(str(id), shown) if own else None
+
+    def _foldable(self) -> Iterator[tuple[str, str]]:
+        for name, one in self.facts.properties.items():
+            found = _CASE.fullmatch(self.cloud.transforms.get(one.wire or "", ""))
+            if found is not None and found[2] == one.wire:
+                yield name, "lower" if found[1] == "lowercase" else "upper"
+
+
+def _set(facts: TypeFacts, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is set, in the cloud's names; secrets opened."""
+    return to_vendor(facts, {name: _open(value) for name, value in inputs.items() if value is not None})
+
+
+def _open(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return _open(value.reveal())
+    if isinstance(value, dict):
+        return {key: _open(item) for key, item in value.items()}
+    return [_open(item) for item in value] if isinstance(value, list) else value
+
+
+def _secret(value: Any) -> bool:
+    """Whether there is a secret anywhere."""
+    if isinstance(value, dict):
+        return any(map(_secret, value.values()))
+    return any(map(_secret, value)) if isinstance(value, list) else isinstance(value, Secret)

@@ -1,0 +1,223 @@
+"""Requests to Cloud Control: made, waited for, found again, and their failures as errors of iaclib's tree.
+
+The service answers at once with a request's token and does the work later.
+Knows no types and no properties.
+
+Source: https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/resource-operations-manage-requests.html
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from iaclib.errors import (
+    ConflictError,
+    CredentialsError,
+    DependencyViolationError,
+    InvalidRequestError,
+    NotFoundError,
+    NotReadyError,
+    OperationTimeoutError,
+    ProviderError,
+    QuotaError,
+    ThrottledError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from iaclib.aws.client import Client
+    from iaclib.aws.handlers.base import AwsContext
+
+SERVICE = "cloudcontrol"
+_RUNNING = {"PENDING", "IN_PROGRESS", "CANCEL_IN_PROGRESS"}
+_PAUSE = 5.0  # seconds between two questions where the service names none, reached by doubling
+_LONGEST = 60.0
+_TRIES = 32  # requests of one step: a client token is good for one request, also for one that failed
+_FIRST_TEXT = 400
+
+_REPLACE = (
+    "the cloud cannot change this in place; have it made anew with plan(replace=[its address]), "
+    "or for good with Options(replace_on_changes=[its fields])"
+)
+#: HandlerErrorCode -> class, what to do.
+_KINDS: dict[str, tuple[type[ProviderError], str]] = {
+    "NotUpdatable": (InvalidRequestError, _REPLACE),
+    "InvalidRequest": (InvalidRequestError, "correct the resource's fields"),
+    "AccessDenied": (CredentialsError, "allow the action for these credentials"),
+    "UnauthorizedTaggingOperation": (CredentialsError, "allow these credentials to tag objects of the type"),
+    "InvalidCredentials": (CredentialsError, "check or renew the credentials"),
+    "AlreadyExists": (ConflictError, "choose another name, import it or adopt it"),
+    "NotFound": (NotFoundError, "check that it exists in this account and region"),
+    "ResourceNotFound": (NotFoundError, "check that it exists in this account and region"),
+    "ResourceConflict": (NotReadyError, "it is tried again when the operation before has ended"),
+    "ConcurrentOperation": (NotReadyError, "it is tried again when the operation before has ended"),
+    "Throttling": (ThrottledError, "it is tried again more slowly; Provider(limits=...) caps the calls at once"),
+    "ServiceLimitExceeded": (QuotaError, "remove something or ask AWS for a higher quota"),
+    "NotStabilized": (ProviderError, "it is tried again"),
+    "ServiceInternalError": (ProviderError, "AWS failed; it is tried again"),
+    "ServiceTimeout": (ProviderError, "AWS took too long; it is tried again"),
+    "NetworkFailure": (ProviderError, "AWS could not reach the service; it is tried again"),
+    "InternalFailure": (ProviderError, "AWS failed; it is tried again"),
+    "HandlerInternalFailure": (ProviderError, "AWS failed; it is tried again"),
+    "GeneralServiceException": (ProviderError, "look at what the service says"),
+    "GeneralService": (ProviderError, "look at what the service says"),
+    "HandlerFailure": (ProviderError, "AWS's handler of the type failed"),
+    "TypeNotFound": (InvalidRequestError, "choose a type and region that Cloud Control offers"),
+    "PrivateType": (InvalidRequestError, "choose a public type"),
+    "UnsupportedAction": (InvalidRequestError, "choose a type that Cloud Control offers in this region"),
+    "ClientTokenConflict": (InvalidRequestError, "another request had the step's token; run again"),
+    "RequestTokenNotFound": (NotFoundError, "AWS keeps requests for seven days"),
+}
+_LASTING = {"GeneralServiceException", "GeneralService", "HandlerFailure"}
+_IN_USE = re.compile(
+    r"DependencyViolation|DeleteConflict|has dependenc|dependent object|in use\b|ResourceInUse|not ?empty",
+    re.IGNORECASE,
+)
+
+
+def error_of(code: str, said: str, *, deleting: bool, facts: Mapping[str, Any]) -> ProviderError:
+    """Give the error for a code of Cloud Control; ``said`` is all that may be told of its text."""
+    kind, advice = _KINDS.get(code, (InvalidRequestError, "correct the resource's fields"))
+    if deleting and _IN_USE.search(said) and kind in (InvalidRequestError, ProviderError, NotReadyError):
+        kind, advice = DependencyViolationError, "remove what uses it first"
+    text = f"{said}; {advice}"
+    if kind is ProviderError:
+        return ProviderError(text, retryable=code not in _LASTING, **facts)
+    return kind(text, **facts)
+
+
+class Requests:
+    """The requests of one step on one type.
+
+    Args:
+        ctx: The step.
+        type: The cloud's name of the type.
+        secret: Whether requests hold what must not be told; then the cloud's
+            text, which may quote it, is left out of errors.
+    """
+
+    def __init__(self, ctx: AwsContext, type: str, *, secret: bool = False) -> None:
+        self.ctx = ctx
+        self.type = type
+        self.secret = secret
+        self.client: Client = ctx.provider.client(SERVICE)
+
+    def call(self, operation: str, **params: Any) -> dict[str, Any]:
+        """Call an operation that is about the type."""
+        with self._translated(operation):
+            return self.client.call(operation, TypeName=self.type, **params)
+
+    def run(self, operation: str, **params: Any) -> dict[str, Any]:
+        """Make a request and wait for its end; give its last event.
+
+        A client token is good for one request: used again while that goes on
+        or after it succeeded it leads there. A failure in the very first
+        answer is that of an earlier try, so this one takes the next token.
+
+        Raises:
+            ProviderError: The request failed.
+        """
+        event: dict[str, Any] = {}
+        for tried in range(_TRIES):
+            token = self.ctx.token and (self.ctx.token if not tried else f"{self.ctx.token}-{tried + 1}")
+            try:
+                event = self.call(operation, ClientToken=token or None, **params)["ProgressEvent"]
+            except InvalidRequestError as error:
+                # Of an update or delete that is computed anew for each try, and harmless to repeat.
+                if error.facts.get("code") == "ClientTokenConflictException" and operation != "create_resource":
+                    continue
+                raise
+            if event.get("OperationStatus") in _RUNNING:
+                return self.ended(event)
+            if event.get("OperationStatus") == "SUCCESS":
+                return event
+            if not token:
+                break
+        raise self.failure(event)
+
+    def ended(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the end of a request, which is noted durably before.
+
+        The identifier is not noted as the object's id: while a create goes on
+        it may be that of somebody else's object of the same name.
+
+        Raises:
+            ProviderError: It failed.
+            OperationTimeoutError: The step's time is up; the request goes on.
+        """
+        request, pause = str(event["RequestToken"]), 1.0
+        if event.get("OperationStatus") in _RUNNING:
+            self.ctx.checkpoint(data={"request": request})
+        while event.get("OperationStatus") in _RUNNING:
+            if self.ctx.remaining <= 0:
+                msg = (
+                    f"{self.ctx.address}: AWS still works on request {request}, expected an end before the timeout; "
+                    "raise Options(timeouts=...) and run again"
+                )
+                raise OperationTimeoutError(msg, request=request)
+            self.ctx.sleep(_wait(event, pause))
+            pause = min(pause * 2, _PAUSE)
+            event = self.status(request)
+        if event.get("OperationStatus") != "SUCCESS":
+            raise self.failure(event)
+        return event
+
+    def status(self, request: str) -> dict[str, Any]:
+        """Ask how a request stands."""
+        operation = "get_resource_request_status"
+        with self._translated(operation):
+            answer = self.client.call(operation, RequestToken=request)
+        event: dict[str, Any] = answer["ProgressEvent"]
+        return event
+
+    def creates(self) -> Iterator[dict[str, Any]]:
+        """List creates of the type that AWS still knows of and that did not fail, latest state each."""
+        wanted = {"Operations": ["CREATE"], "OperationStatuses": ["PENDING", "IN_PROGRESS", "SUCCESS"]}
+        with self._translated("list_resource_requests"):
+            for event in self.client.items(
+                "list_resource_requests", "ResourceRequestStatusSummaries", ResourceRequestStatusFilter=wanted
+            ):
+                if event.get("TypeName") == self.type:
+                    yield event
+
+    def failure(self, event: Mapping[str, Any]) -> ProviderError:
+        """Give the error of a request that failed."""
+        code = str(event.get("ErrorCode") or event.get("OperationStatus") or "")
+        text = " ".join(str(event.get("StatusMessage", "")).split())[:_FIRST_TEXT]
+        shown = "AWS's text is left out because the request holds a secret" if self.secret else text
+        action = str(event.get("Operation", "request")).lower()
+        facts = {
+            "code": code,
+            "service": SERVICE,
+            "operation": action,
+            "request": event.get("RequestToken"),
+            "identifier": event.get("Identifier"),
+        }
+        if code == "AlreadyExists":
+            facts["existing_id"] = event.get("Identifier") or None
+        said = f"{self.type} {action}: {code}: {shown}"
+        return error_of(code, said, deleting=action == "delete", facts=facts)
+
+    @contextmanager
+    def _translated(self, operation: str) -> Iterator[None]:
+        """Read the service's own error codes by what they mean here."""
+        try:
+            yield
+        except ProviderError as error:
+            code = str(error.facts.get("code", ""))
+            known = code if code in _KINDS else code.removesuffix("Exception")
+            if not code.endswith("Exception") or known not in _KINDS or isinstance(error, ThrottledError):
+                raise
+            said = str(error).rpartition(";")[0] or str(error)
+            raise error_of(known, said, deleting=operation == "delete_resource", facts=error.facts) from None
+
+
+def _wait(event: Mapping[str, Any], usual: float) -> float:
+    """Tell how long to wait before asking again, by the service's own clock."""
+    at, after = event.get("EventTime"), event.get("RetryAfter")
+    if at is None or after is None:
+        return usual
+    return float(min(max((after - at).total_seconds(), 0.1), _LONGEST))
