@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import iaclib as iac
 from iaclib.declare.generated import service_module
 from iaclib.schema.names import module_name
 from iaclib.schema.pack import pack
 from iaclib.testing.values import Birth, made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AWS = pack("aws")
 ROLE = "arn:aws:iam::123456789012:role/app"
@@ -53,16 +56,47 @@ def inputs_of(type: str, number: str = "0123456789abcdef") -> dict[str, Any]:
     return inputs | GIVEN.get(type, {})
 
 
+def rich_inputs(type: str, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Make all inputs that can be given, as far as they fit; tags and made-up names are left to others."""
+    facts, inputs = facts_of(type), inputs_of(type)
+    birth = Birth(type, "i-1", "0123456789abcdef", "123456789012", "eu-west-1")
+    for name, one in facts.properties.items():
+        if name in inputs or one.computed or one.generated or name == facts.tags:
+            continue
+        more = inputs | {name: made(one.shape, name, birth)}
+        if one.shape.fault(more[name]) is None and fits(more):
+            inputs = more
+    return inputs
+
+
+def changed_inputs(type: str, inputs: dict[str, Any], fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+    """Change one property in place, or None where none can be."""
+    facts = facts_of(type)
+    fixed = {path.split("/")[0] for path in (*facts.cloud.create_only, *facts.cloud.maybe_create_only)}
+    for hidden in (False, True):  # what is shown first
+        for name, one in facts.properties.items():
+            if one.replaces or one.computed or one.wire in fixed or name in (facts.tags, "id"):
+                continue
+            if one.write_only is not hidden or name not in inputs:
+                continue
+            for number in ("fedcba9876543210", "00112233445566aa"):
+                birth = Birth(type, "i-2", number, "123456789012", "eu-west-1")
+                value = made(one.shape, name, birth)
+                value = not inputs[name] if one.shape.kind == "bool" else value
+                if one.shape.enum is not None:
+                    value = one.shape.enum[-1]
+                after = inputs | {name: value}
+                if value != inputs[name] and one.shape.fault(value) is None and fits(after):
+                    return after
+    return None
+
+
 class One(iac.Stack):
     """A stack of one object."""
 
     type: str
-    extra: str = ""
+    inputs: dict[str, Any]
 
     def build(self) -> None:
         """Declare it."""
-        facts = facts_of(self.type)
-        inputs = inputs_of(self.type)
-        if self.extra and facts.tags is not None:
-            inputs[facts.tags] = {"team": self.extra}
-        class_of(self.type)("it", **inputs)
+        class_of(self.type)("it", **self.inputs)

@@ -68,6 +68,15 @@ def cut(node: Any, path: list[str]) -> None:
                 cut(node[key], path[1:])
 
 
+def keep(old: Any, new: Any, path: list[str]) -> None:
+    """Take over what is at a path, where there is a place for it."""
+    if isinstance(old, dict) and isinstance(new, dict) and path[0] in old:
+        if len(path) == 1:
+            new[path[0]] = old[path[0]]
+        else:
+            keep(old[path[0]], new.get(path[0]), path[1:])
+
+
 class Rules:
     """One schema."""
 
@@ -79,7 +88,7 @@ class Rules:
     def check(self, model: dict[str, Any]) -> None:
         """Refuse a model that does not fit."""
         for path in self.lists["readOnlyProperties"]:
-            if len(path) == 1 and path in [p for p in self.lists["readOnlyProperties"]] and at(model, path) and path not in self.lists["createOnlyProperties"]:
+            if len(path) == 1 and path not in self.lists["createOnlyProperties"] and at(model, path):
                 raise Refused("InvalidRequest", f"#/{'/'.join(path)}: is read-only")
         missing = [
             name
@@ -212,7 +221,6 @@ class Cloud:
         self.throttle = 0  # calls to refuse
         self.fail: list[str] = []  # error codes with which the next requests end
         self.leave = False  # whether a create that fails leaves the object
-        self.tags_hidden = False
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """Answer one call."""
@@ -318,6 +326,11 @@ class Cloud:
             for path in rules.lists["createOnlyProperties"]:
                 if path not in rules.lists["readOnlyProperties"] and at(shown, path) != at(new, path):
                     raise Refused("NotUpdatable", f"{path} is create-only")
+            for path in rules.lists["createOnlyProperties"]:
+                if path in rules.lists["writeOnlyProperties"]:
+                    if at(new, path):
+                        raise Refused("NotUpdatable", f"{path} is create-only")
+                    keep(old, new, path)
             given = {key: value for key, value in new.items() if [key] not in rules.lists["readOnlyProperties"]}
             rules.check(given)
             self.objects[type, request["id"]] = new
@@ -379,6 +392,8 @@ class Server:
 
         class Answer(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+            wbufsize = -1  # head and body together
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -398,6 +413,7 @@ class Server:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.wfile.flush()
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

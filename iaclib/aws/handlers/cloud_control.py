@@ -249,7 +249,8 @@ class CloudControlHandler(AwsHandler):
             for side in sides:
                 side.pop(self.cloud.tags.wire, None)
         baseline = _set(self.facts, getattr(ctx.record, "baseline", None) or {})
-        operations = [*patch(self.cloud, sides[0], sides[1], shown, baseline), *self._tagging(before, after, shown)]
+        tagging = self._tagging(before, after, shown)
+        operations = patch(self.cloud, sides[0], sides[1], shown, baseline, tagging)
         if operations:
             requests = self._requests(ctx, after)
             requests.run("update_resource", Identifier=id, PatchDocument=self._text(operations))

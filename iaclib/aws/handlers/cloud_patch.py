@@ -17,7 +17,7 @@ import attrs
 from iaclib.aws.handlers.cloud_paths import EVERY, covered, pointer, without
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from iaclib.schema.cloud import CloudFacts
 
@@ -31,6 +31,7 @@ def patch(
     after: Mapping[str, Any],
     shown: Mapping[str, Any],
     baseline: Mapping[str, Any],
+    besides: Iterable[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Make the operations; none if nothing has to be done. All arguments are in the cloud's names.
 
@@ -40,11 +41,12 @@ def patch(
         after: What is declared now.
         shown: What the cloud shows now.
         baseline: What it showed after the last write.
+        besides: Operations on properties that are not among these, such as tags.
     """
     # What is neither shown nor changeable would look like a change of it.
     fixed = [path for path in cloud.create_only if covered(tuple(path.split("/")), cloud.write_only)]
     before, after = without(dict(before), fixed), without(dict(after), fixed)
-    work = _Patch(cloud, deepcopy(dict(shown)))
+    work = _Patch(cloud, deepcopy(dict(shown)), list(besides))
     for name in dict.fromkeys((*after, *before)):
         work.change(
             (name,),
