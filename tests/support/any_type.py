@@ -24,6 +24,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "aws:devopsagent:Association": {"configuration": {}},
     "aws:lex:BotAlias": {"bot_id": "ABCDEFGHIJ"},
     "aws:lex:BotVersion": {"bot_id": "ABCDEFGHIJ"},
+    "aws:securityhub:ConnectorV2": {"provider": {"jira_cloud": {"project_key": "SHOP"}}},
     "aws:smsvoice:Pool": {"origination_identities": ["arn:aws:sms-voice:eu-west-1:123456789012:phone-number/p"]},
     "aws:transfer:Agreement": {"access_role": ROLE},
     "aws:transfer:Connector": {"access_role": ROLE},

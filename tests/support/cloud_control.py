@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from iaclib.schema.build.cloudformation import installed
+from iaclib.schema.names import snake
 
 ACCOUNT = "123456789012"
 
@@ -27,7 +28,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     return installed().schemas
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer that is an error: a code, and what is said."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -38,8 +39,7 @@ class Refused(Exception):
 def paths(schema: dict[str, Any], key: str) -> list[list[str]]:
     """Give the paths under a key of a schema, without ``properties``."""
     return [
-        [part for part in path.split("/")[2:] if part != "properties" and part != "items"]
-        for path in schema.get(key, ())
+        [part for part in path.split("/")[2:] if part not in {"properties", "items"}] for path in schema.get(key, ())
     ]
 
 
@@ -75,6 +75,9 @@ def keep(old: Any, new: Any, path: list[str]) -> None:
             new[path[0]] = old[path[0]]
         else:
             keep(old[path[0]], new.get(path[0]), path[1:])
+    elif isinstance(old, list) and isinstance(new, list):
+        for one, other in zip(old, new, strict=False):
+            keep(one, other, path[1:] if path[0] == "*" else path)
 
 
 class Rules:
@@ -82,30 +85,32 @@ class Rules:
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
-        self.lists = {key: paths(schema, key) for key in ("readOnlyProperties", "createOnlyProperties", "writeOnlyProperties")}
+        self.lists = {
+            key: paths(schema, key) for key in ("readOnlyProperties", "createOnlyProperties", "writeOnlyProperties")
+        }
         self.identifier = paths(schema, "primaryIdentifier")
 
     def check(self, model: dict[str, Any]) -> None:
         """Refuse a model that does not fit."""
         for path in self.lists["readOnlyProperties"]:
             if len(path) == 1 and path not in self.lists["createOnlyProperties"] and at(model, path):
-                raise Refused("InvalidRequest", f"#/{'/'.join(path)}: is read-only")
+                raise RefusedError("InvalidRequest", f"#/{'/'.join(path)}: is read-only")
         missing = [
             name
             for name in self.schema.get("required", ())
             if name not in model and [name] not in self.lists["readOnlyProperties"]
         ]
         if missing:
-            raise Refused("InvalidRequest", f"#: required key {missing} not found")
+            raise RefusedError("InvalidRequest", f"#: required key {missing} not found")
         unknown = set(model) - set(self.schema["properties"])
         if unknown:
-            raise Refused("InvalidRequest", f"#: extraneous key {sorted(unknown)}")
+            raise RefusedError("InvalidRequest", f"#: extraneous key {sorted(unknown)}")
         for name, value in model.items():
             fault = self.fault(self.schema["properties"][name], value, f"#/{name}")
             if fault:
-                raise Refused("InvalidRequest", fault)
+                raise RefusedError("InvalidRequest", fault)
 
-    def fault(self, node: Any, value: Any, where: str) -> str:  # noqa: PLR0911, PLR0912 - one rule after another
+    def fault(self, node: Any, value: Any, where: str) -> str:
         """Say what is wrong, or nothing."""
         while isinstance(node, dict) and "$ref" in node:
             target: Any = self.schema
@@ -123,42 +128,32 @@ class Rules:
         kinds = [kinds] if isinstance(kinds, str) else kinds
         if kinds and not any(_is(kind, value) for kind in kinds):
             return f"{where}: expected {kinds}, got {type(value).__name__}"
-        if "enum" in node and value not in node["enum"] and not isinstance(value, (dict, list)):
-            folded = {str(one).casefold() for one in node["enum"]}
-            if str(value).casefold() not in folded:
-                return f"{where}: not one of the enum"
-        if isinstance(value, str) and "pattern" in node:
-            try:
-                fits = re.search(node["pattern"], value)
-            except re.error:  # in another dialect
-                fits = True
-            if not fits:
-                return f"{where}: does not match {node['pattern']}"
-        if isinstance(value, str) and not node.get("minLength", 0) <= len(value) <= node.get("maxLength", 1 << 30):
-            return f"{where}: wrong length"
         if isinstance(value, list):
-            if not node.get("minItems", 0) <= len(value) <= node.get("maxItems", 1 << 30):
-                return f"{where}: wrong number of elements"
-            for index, item in enumerate(value):
-                fault = self.fault(node.get("items", {}), item, f"{where}/{index}")
-                if fault:
-                    return fault
-        if isinstance(value, dict) and "properties" in node:
-            missing = [
-                one
-                for one in node.get("required", ())
-                if one not in value and one in node["properties"] and not self._shown_only(where, one)
-            ]
-            if missing:
-                return f"{where}: required key {missing} not found"
-            unknown = set(value) - set(node["properties"])
-            if unknown and node.get("additionalProperties") is False and "patternProperties" not in node:
-                return f"{where}: extraneous key {sorted(unknown)}"
-            for key in set(value) & set(node["properties"]):
-                fault = self.fault(node["properties"][key], value[key], f"{where}/{key}")
-                if fault:
-                    return fault
-        return ""
+            return self._list_fault(node, value, where)
+        return self._object_fault(node, value, where) if isinstance(value, dict) else _plain_fault(node, value, where)
+
+    def _list_fault(self, node: dict[str, Any], value: list[Any], where: str) -> str:
+        if not node.get("minItems", 0) <= len(value) <= node.get("maxItems", 1 << 30):
+            return f"{where}: wrong number of elements"
+        faults = (self.fault(node.get("items", {}), item, f"{where}/{index}") for index, item in enumerate(value))
+        return next(filter(None, faults), "")
+
+    def _object_fault(self, node: dict[str, Any], value: dict[str, Any], where: str) -> str:
+        known = node.get("properties")
+        if known is None:
+            return ""
+        missing = [
+            one
+            for one in node.get("required", ())
+            if one not in value and one in known and not self._shown_only(where, one)
+        ]
+        if missing:
+            return f"{where}: required key {missing} not found"
+        unknown = set(value) - set(known)
+        if unknown and node.get("additionalProperties") is False and "patternProperties" not in node:
+            return f"{where}: extraneous key {sorted(unknown)}"
+        faults = (self.fault(known[key], value[key], f"{where}/{key}") for key in value if key in known)
+        return next(filter(None, faults), "")
 
     def _shown_only(self, where: str, name: str) -> bool:
         parts = ["*" if part.isdigit() else part for part in where.split("/")[1:]]
@@ -170,6 +165,21 @@ class Rules:
         for path in self.lists["writeOnlyProperties"]:
             cut(model, path)
         return model
+
+
+def _plain_fault(node: dict[str, Any], value: Any, where: str) -> str:
+    if "enum" in node and str(value).casefold() not in {str(one).casefold() for one in node["enum"]}:
+        return f"{where}: not one of the enum"
+    if not isinstance(value, str):
+        return ""
+    try:
+        fits = re.search(node.get("pattern", ""), value) is not None
+    except re.error:  # in another dialect
+        fits = True
+    if not fits:
+        return f"{where}: does not match {node['pattern']}"
+    fits = node.get("minLength", 0) <= len(value) <= node.get("maxLength", 1 << 30)
+    return "" if fits else f"{where}: wrong length"
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -188,14 +198,14 @@ def patched(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict[
         node: Any = document
         for step in steps[:-1]:
             if not isinstance(node, (dict, list)) or (isinstance(node, dict) and step not in node):
-                raise Refused("InvalidRequest", f"patch: nothing at {one['path']}")
+                raise RefusedError("InvalidRequest", f"patch: nothing at {one['path']}")
             node = node[int(step)] if isinstance(node, list) else node[step]
         last: Any = steps[-1]
         if isinstance(node, list):
             last = len(node) if last == "-" else int(last)
         there = last < len(node) if isinstance(node, list) else last in node
         if one["op"] in ("remove", "replace") and not there:
-            raise Refused("InvalidRequest", f"patch: nothing at {one['path']}")
+            raise RefusedError("InvalidRequest", f"patch: nothing at {one['path']}")
         if one["op"] == "remove":
             del node[last]
         elif one["op"] in ("add", "replace"):
@@ -204,7 +214,7 @@ def patched(document: dict[str, Any], operations: list[dict[str, Any]]) -> dict[
             else:
                 node[last] = one["value"]
         else:
-            raise Refused("InvalidRequest", f"patch: {one['op']}")
+            raise RefusedError("InvalidRequest", f"patch: {one['op']}")
     return document
 
 
@@ -213,6 +223,10 @@ class Cloud:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
         self.objects: dict[tuple[str, str], dict[str, Any]] = {}
         self.requests: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, tuple[str, str]] = {}
@@ -220,6 +234,7 @@ class Cloud:
         self.polls = 1  # questions until a request has ended
         self.throttle = 0  # calls to refuse
         self.fail: list[str] = []  # error codes with which the next requests end
+        self.said = ""  # of such a failure, besides what was sent
         self.leave = False  # whether a create that fails leaves the object
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -228,44 +243,40 @@ class Cloud:
             self.calls.append((operation, given))
             if self.throttle:
                 self.throttle -= 1
-                raise Refused("ThrottlingException", "Rate exceeded")
-            return getattr(self, f"on_{operation}")(given)  # type: ignore[no-any-return]
+                raise RefusedError("ThrottlingException", "Rate exceeded")
+            return getattr(self, f"on_{snake(operation)}")(given)  # type: ignore[no-any-return]
 
-    def rules(self, type: str) -> Rules:
-        """Give the rules of a type."""
-        return _rules(type)
-
-    def on_CreateResource(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_create_resource(self, given: dict[str, Any]) -> dict[str, Any]:
         return self._request("CREATE", given, json.loads(given["DesiredState"]), None)
 
-    def on_UpdateResource(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_update_resource(self, given: dict[str, Any]) -> dict[str, Any]:
         self._there(given)
         return self._request("UPDATE", given, json.loads(given["PatchDocument"]), given["Identifier"])
 
-    def on_DeleteResource(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_delete_resource(self, given: dict[str, Any]) -> dict[str, Any]:
         self._there(given)
         return self._request("DELETE", given, None, given["Identifier"])
 
-    def on_GetResource(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_get_resource(self, given: dict[str, Any]) -> dict[str, Any]:
         model = self._there(given)
-        shown = json.dumps(self.rules(given["TypeName"]).shown(model))
+        shown = json.dumps(rules_of(given["TypeName"]).shown(model))
         return {
             "TypeName": given["TypeName"],
             "ResourceDescription": {"Identifier": given["Identifier"], "Properties": shown},
         }
 
-    def on_ListResources(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_list_resources(self, given: dict[str, Any]) -> dict[str, Any]:
         found = [{"Identifier": id, "Properties": "{}"} for type, id in self.objects if type == given["TypeName"]]
         return {"TypeName": given["TypeName"], "ResourceDescriptions": found}
 
-    def on_GetResourceRequestStatus(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_get_resource_request_status(self, given: dict[str, Any]) -> dict[str, Any]:
         request = self.requests.get(given["RequestToken"])
         if request is None:
-            raise Refused("RequestTokenNotFoundException", "no such request")
+            raise RefusedError("RequestTokenNotFoundException", "no such request")
         self._proceed(request)
         return {"ProgressEvent": self._event(request)}
 
-    def on_ListResourceRequests(self, given: dict[str, Any]) -> dict[str, Any]:
+    def on_list_resource_requests(self, given: dict[str, Any]) -> dict[str, Any]:
         wanted = given["ResourceRequestStatusFilter"]
         events = [self._event(one) for one in self.requests.values()]
         return {
@@ -279,7 +290,7 @@ class Cloud:
     def _there(self, given: dict[str, Any]) -> dict[str, Any]:
         found = self.objects.get((given["TypeName"], given["Identifier"]))
         if found is None:
-            raise Refused("ResourceNotFoundException", f"{given['Identifier']} was not found")
+            raise RefusedError("ResourceNotFoundException", f"{given['Identifier']} was not found")
         return found
 
     def _request(self, operation: str, given: dict[str, Any], what: Any, id: str | None) -> dict[str, Any]:
@@ -287,7 +298,7 @@ class Cloud:
         if token in self.tokens:
             known, before = self.tokens[token]
             if before != content:
-                raise Refused("ClientTokenConflictException", "the token was used for another request")
+                raise RefusedError("ClientTokenConflictException", "the token was used for another request")
             return {"ProgressEvent": self._event(self.requests[known])}
         request = {
             "token": str(uuid.uuid4()), "type": given["TypeName"], "operation": operation, "what": what, "id": id,
@@ -309,31 +320,18 @@ class Cloud:
             if code is None or (request["operation"] == "CREATE" and self.leave):
                 self._make(request)
             if code is not None:
-                raise Refused(code, f"failed as told, with {json.dumps(request['what'])}")
+                raise RefusedError(code, f"{self.said}; it was sent {json.dumps(request['what'])}")
             request["status"] = "SUCCESS"
-        except Refused as error:
+        except RefusedError as error:
             request |= {"status": "FAILED", "code": error.code, "said": str(error)}
 
     def _make(self, request: dict[str, Any]) -> None:
-        type, rules = request["type"], self.rules(request["type"])
+        type, rules = request["type"], rules_of(request["type"])
         if request["operation"] == "DELETE":
             del self.objects[type, request["id"]]
             return
         if request["operation"] == "UPDATE":
-            old = self.objects[type, request["id"]]
-            shown = rules.shown(old)
-            new = patched(shown, request["what"])
-            for path in rules.lists["createOnlyProperties"]:
-                if path not in rules.lists["readOnlyProperties"] and at(shown, path) != at(new, path):
-                    raise Refused("NotUpdatable", f"{path} is create-only")
-            for path in rules.lists["createOnlyProperties"]:
-                if path in rules.lists["writeOnlyProperties"]:
-                    if at(new, path):
-                        raise Refused("NotUpdatable", f"{path} is create-only")
-                    keep(old, new, path)
-            given = {key: value for key, value in new.items() if [key] not in rules.lists["readOnlyProperties"]}
-            rules.check(given)
-            self.objects[type, request["id"]] = new
+            self._change(request, rules)
             return
         model = deepcopy(request["what"])
         rules.check(model)
@@ -356,8 +354,27 @@ class Cloud:
         id = "|".join(parts)
         request["id"] = id
         if (type, id) in self.objects:
-            raise Refused("AlreadyExists", f"{id} already exists")
+            raise RefusedError("AlreadyExists", f"{id} already exists")
         self.objects[type, id] = model
+
+    def _change(self, request: dict[str, Any], rules: Rules) -> None:
+        old = self.objects[request["type"], request["id"]]
+        shown = rules.shown(old)
+        new = patched(shown, request["what"])
+        hidden = rules.lists["writeOnlyProperties"]
+        for path in rules.lists["createOnlyProperties"]:
+            if path in rules.lists["readOnlyProperties"]:
+                continue
+            # What a read does not show counts as changed when it is sent; as a part of something else it may be.
+            part = any(path[: len(one)] == one and path != one for one in hidden)
+            if at(old if part and at(new, path) else shown, path) != at(new, path):
+                raise RefusedError("NotUpdatable", f"{path} is create-only")
+            for one in hidden:
+                if one[: len(path)] == path:
+                    keep(old, new, one)
+        given = {key: value for key, value in new.items() if [key] not in rules.lists["readOnlyProperties"]}
+        rules.check(given)
+        self.objects[request["type"], request["id"]] = new
 
     def _event(self, request: dict[str, Any]) -> dict[str, Any]:
         event = {
@@ -380,7 +397,8 @@ def _made(node: dict[str, Any], text: str) -> Any:
 
 
 @cache
-def _rules(type: str) -> Rules:
+def rules_of(type: str) -> Rules:
+    """Give the rules of a type."""
     return Rules(schemas()[type])
 
 
@@ -403,7 +421,7 @@ class Server:
                     return
                 try:
                     answer, status = cloud.call(target.rpartition(".")[2], json.loads(body)), 200
-                except Refused as error:
+                except RefusedError as error:
                     answer, status = {"__type": error.code, "message": str(error)}, 400
                 self.answer(status, json.dumps(answer).encode(), "application/x-amz-json-1.0")
 

@@ -44,7 +44,7 @@ def patch(
         besides: Operations on properties that are not among these, such as tags.
     """
     # What is neither shown nor changeable would look like a change of it.
-    fixed = [path for path in cloud.create_only if covered(tuple(path.split("/")), cloud.write_only)]
+    fixed = [path for path in cloud.create_only if path in cloud.write_only]
     before, after = without(dict(before), fixed), without(dict(after), fixed)
     work = _Patch(cloud, deepcopy(dict(shown)), list(besides))
     for name in dict.fromkeys((*after, *before)):
