@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from iaclib.aws.tags import TOKEN
 from iaclib.provider.registry import load
 
 if TYPE_CHECKING:
@@ -72,5 +73,7 @@ def _generic(type: str) -> Handler[Any]:
     aws = pack("aws")
     if name not in aws.names(service):
         raise KeyError(type)
-    made: Handler[Any] = load(f"{_HERE}.cloud_control:CloudControlHandler")(aws.facts(service, name))
+    made: Handler[Any] = load(f"{_HERE}.cloud_control:CloudControlHandler")(
+        aws.facts(service, name), markable=aws.takes_tag(service, name, TOKEN, "0" * 32)
+    )
     return made

@@ -76,8 +76,20 @@ class Pack:
             KeyError: The pack has no such type.
             PackError: The file is damaged.
         """
+        return self._reading(service, name).facts()
+
+    def takes_tag(self, service: str, name: str, key: str, value: str) -> bool:
+        """Tell whether a type's own shape of tags has room for a tag: some refuse colons.
+
+        Raises:
+            KeyError: The pack has no such type.
+            PackError: The file is damaged.
+        """
+        return self._reading(service, name).takes_tag(key, value)
+
+    def _reading(self, service: str, name: str) -> _Reading:
         type = self._services[service][name]
-        return _Reading(f"{self.cloud}:{service}:{name}", type, self.archive.entry(type)).facts()
+        return _Reading(f"{self.cloud}:{service}:{name}", type, self.archive.entry(type))
 
 
 _lock = threading.Lock()
@@ -188,6 +200,16 @@ class _Reading:
             },
             cloud=cloud,
         )
+
+    def takes_tag(self, key: str, value: str) -> bool:
+        """Tell whether a tag fits what the cloud says of tags."""
+        tags = self.entry.get("tg")
+        if tags is None or tags["p"] not in self.entry["p"]:
+            return False
+        shape = self.shape(self.entry["p"][tags["p"]])
+        if tags["s"] == "map":
+            return shape.fault({key: value}) is None
+        return shape.fault([{key_name(tags["s"][0]): key, key_name(tags["s"][1]): value}]) is None
 
     def _property(self, name: str, wire: str, cloud: CloudFacts, computed: bool) -> PropertyFacts:
         entry, node = self.entry, self.entry["p"][wire]

@@ -40,16 +40,18 @@ class CloudControlHandler(AwsHandler):
 
     Args:
         facts: From the pack.
+        markable: Whether its tags may have keys such as ours.
     """
 
     service = SERVICE
 
-    def __init__(self, facts: TypeFacts) -> None:
+    def __init__(self, facts: TypeFacts, *, markable: bool = True) -> None:
         if facts.cloud is None:
             msg = f"{facts.type}: its facts don't say how the cloud calls it, expected a type of the pack"
             raise KeyError(msg)
         self.facts = facts
         self.cloud: CloudFacts = facts.cloud
+        self.markable = markable
         nested = [path for path in self.cloud.create_only if "/" in path]
         wires = {one.wire: name for name, one in facts.properties.items() if one.wire is not None}
         self._nested = {path: wires[top] for path in nested if (top := path.split("/")[0]) in wires}
@@ -63,9 +65,11 @@ class CloudControlHandler(AwsHandler):
         wanted = to_vendor(self.facts, inputs)
         at_once = self.cloud.tags is not None and self.facts.tags is not None and self.cloud.tags.at_create
         if self.cloud.tags is not None and self.facts.tags is not None:
-            own = tags.with_own(ctx, inputs.get(self.facts.tags)) if at_once else None
+            given = inputs.get(self.facts.tags)
             wanted.pop(self.cloud.tags.wire, None)
-            wanted |= to_vendor(self.facts, {self.facts.tags: own}) if own else {}
+            if at_once and (self.markable or given):
+                sent = tags.with_own(ctx, given) if self.markable else given
+                wanted |= to_vendor(self.facts, {self.facts.tags: sent})
         try:
             event = requests.run("create_resource", DesiredState=self._text(wanted))
         except ConflictError as error:
@@ -201,7 +205,8 @@ class CloudControlHandler(AwsHandler):
         """Whether objects carry our own tags, and show them."""
         known = self.cloud.tags
         return (
-            known is not None
+            self.markable
+            and known is not None
             and self.facts.tags is not None
             and known.at_create
             and known.wire not in self.cloud.write_only

@@ -8,6 +8,7 @@ import pytest
 
 import iaclib as iac
 from any_life import step
+from any_type import inputs_of
 from cloud_control import Server
 from iaclib.aws import kinesis, secretsmanager
 from iaclib.aws.provider import Provider
@@ -286,3 +287,15 @@ def test_ids_of_several_parts_are_joined(provider):
 
     assert handler.identity({"rest_api_id": "api", "name": "pet"}) == "api|pet"
     assert handler.identity({"rest_api_id": "api"}) is None
+
+
+def test_a_type_that_refuses_our_tags_is_not_given_them(server, provider):
+    """Its objects are known by what else there is."""
+    inputs = inputs_of("aws:sso:Application") | {"tags": {"team": "shop"}}
+    handler = provider.handler("aws:sso:Application")
+
+    live = handler.create(step(provider, inputs, []), inputs)
+
+    (model,) = server.cloud.objects.values()
+    assert model["Tags"] == [{"Key": "team", "Value": "shop"}]
+    assert live.inputs["tags"] == {"team": "shop"}

@@ -205,3 +205,12 @@ def test_types_are_found_by_words():
     assert search("sqs queue policy")[0].type == "aws:sqs:QueueInlinePolicy"  # the other has no read handler
     assert search("no such thing") == ()
     assert search("") == ()
+
+
+def test_a_tag_may_not_fit_a_type():
+    aws = pack("aws")
+
+    assert aws.takes_tag("kinesis", "Stream", "a:b", "x")
+    assert not aws.takes_tag("sso", "Application", "a:b", "x")
+    assert aws.takes_tag("sso", "Application", "ab", "x")
+    assert not aws.takes_tag("apigateway", "Deployment", "ab", "x")  # it has none
