@@ -82,10 +82,7 @@ class CloudControlHandler(AwsHandler):
             failure.__dict__["retryable"] = False
             raise failure from None
         id = str(event["Identifier"])
-        if self.facts.tags is not None and not at_once and inputs.get(self.facts.tags):
-            with self.finishing(ctx, id):
-                self._change(ctx, id, {**inputs, self.facts.tags: None}, inputs)
-        return self.read(ctx, id) or Live(id, ready=False)
+        return self._finished(ctx, id, inputs) or Live(id, ready=False)
 
     def read(self, ctx: AwsContext, id: str) -> Live | None:
         """Show the object, or None if it is not there."""
@@ -105,7 +102,7 @@ class CloudControlHandler(AwsHandler):
     def resume(self, ctx: AwsContext, checkpoint: Checkpoint) -> Live | None:
         """Go on with the request of a create that was interrupted."""
         if checkpoint.id is not None:
-            return self.read(ctx, checkpoint.id)
+            return self._finished(ctx, checkpoint.id, ctx.inputs)
         requests = self._requests(ctx, ctx.inputs)
         try:
             event = requests.ended(requests.status(str((checkpoint.data or {}).get("request", ""))))
@@ -117,7 +114,7 @@ class CloudControlHandler(AwsHandler):
             if "identifier" not in error.facts:  # it could not be asked
                 raise
             return self._left(ctx, error)
-        return self.read(ctx, str(event["Identifier"]))
+        return self._finished(ctx, str(event["Identifier"]), ctx.inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
         """Find what this step's create made, among the creates that AWS still knows of.
@@ -146,7 +143,7 @@ class CloudControlHandler(AwsHandler):
                 if tags.is_own(ctx, self._tags(shown)):
                     return self._live(id, shown)
             elif identity is not None:
-                return self._live(id, shown)
+                return self._finished(ctx, id, inputs)
             else:
                 unsure.append(id)
         if unsure:
@@ -243,6 +240,15 @@ class CloudControlHandler(AwsHandler):
             if one.wire is not None and not one.computed and not one.write_only
         }
         return Live(id, outputs, inputs)
+
+    def _finished(self, ctx: AwsContext, id: str, inputs: Mapping[str, Any]) -> Live | None:
+        """Give an object the tags that its create did not take; None if it is not there."""
+        live, name, known = self.read(ctx, id), self.facts.tags, self.cloud.tags
+        if live is None or name is None or known is None or known.at_create or not inputs.get(name):
+            return live
+        with self.finishing(ctx, id, live.outputs):
+            self._change(ctx, id, {**inputs, name: None}, inputs)
+        return self.read(ctx, id)
 
     def _change(self, ctx: AwsContext, id: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         shown = self._shown(ctx, id)

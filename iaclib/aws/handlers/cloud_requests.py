@@ -121,8 +121,11 @@ class Requests:
             ProviderError: The request failed.
         """
         event: dict[str, Any] = {}
+        first = self.ctx.token  # of the create; what completes it is a request of its own
+        if first and operation != "create_resource":
+            first = f"{first}-{operation.partition('_')[0]}"
         for tried in range(_TRIES):
-            token = self.ctx.token and (self.ctx.token if not tried else f"{self.ctx.token}-{tried + 1}")
+            token = f"{first}-{tried + 1}" if first and tried else first
             try:
                 event = self.call(operation, ClientToken=token or None, **params)["ProgressEvent"]
             except InvalidRequestError as error:

@@ -8,10 +8,11 @@ import pytest
 
 import iaclib as iac
 from any_life import step
-from any_type import inputs_of
+from any_type import all_types, facts_of, inputs_of
 from cloud_control import Server
 from iaclib.aws import kinesis, secretsmanager
 from iaclib.aws.provider import Provider
+from iaclib.aws.table import HANDLERS
 from iaclib.errors import (
     ApplyFailed,
     ConflictError,
@@ -299,3 +300,29 @@ def test_a_type_that_refuses_our_tags_is_not_given_them(server, provider):
     (model,) = server.cloud.objects.values()
     assert model["Tags"] == [{"Key": "team", "Value": "shop"}]
     assert live.inputs["tags"] == {"team": "shop"}
+
+
+def late():
+    """Name a type whose create takes no tags."""
+    return next(
+        type
+        for type in all_types()
+        if type not in HANDLERS
+        and (facts := facts_of(type)).tags is not None
+        and not facts.cloud.tags.at_create
+        and "update" in facts.cloud.handlers
+    )
+
+
+def test_tags_that_a_create_does_not_take_come_after_it_also_when_it_is_resumed(server, provider):
+    inputs = inputs_of(late()) | {facts_of(late()).tags: {"team": "shop"}}
+    handler, noted = provider.handler(late()), []
+    ctx = step(provider, inputs, noted)
+    ctx.deadline = 0.0
+    with pytest.raises(OperationTimeoutError):
+        handler.create(ctx, inputs)
+
+    live = handler.resume(step(provider, inputs, []), Checkpoint(None, noted[0][1]))
+
+    assert live.inputs[facts_of(late()).tags] == {"team": "shop"}
+    assert operations(server).count("UpdateResource") == 1
