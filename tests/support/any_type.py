@@ -22,6 +22,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "aws:controltower:EnabledBaseline": {"baseline_identifier": UNIT, "target_identifier": UNIT},
     "aws:controltower:EnabledControl": {"control_identifier": UNIT, "target_identifier": UNIT},
     "aws:devopsagent:Association": {"configuration": {}},
+    "aws:lambda:ResourcePolicy": {"resource_arn": "arn:aws:lambda:eu-west-1:123456789012:function:orders"},
     "aws:lex:BotAlias": {"bot_id": "ABCDEFGHIJ"},
     "aws:lex:BotVersion": {"bot_id": "ABCDEFGHIJ"},
     "aws:securityhub:ConnectorV2": {"provider": {"jira_cloud": {"project_key": "SHOP"}}},

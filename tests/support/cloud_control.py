@@ -369,6 +369,7 @@ class Cloud:
             part = any(path[: len(one)] == one and path != one for one in hidden)
             if at(old if part and at(new, path) else shown, path) != at(new, path):
                 raise RefusedError("NotUpdatable", f"{path} is create-only")
+        for path in rules.lists["createOnlyProperties"]:
             for one in hidden:
                 if one[: len(path)] == path:
                     keep(old, new, one)
