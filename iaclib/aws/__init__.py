@@ -1,7 +1,7 @@
 """The AWS wing: declarations by service, the provider, and their handlers.
 
-``from iaclib.aws import ec2, s3`` gives declarations; ``aws.Provider`` is
-configured access. Importing any of these loads no SDK: boto3 comes in with the
+``from iaclib.aws import ec2, s3`` gives declarations; ``aws.resource``
+declares what has no class yet; ``aws.Provider`` is configured access. Importing any of these loads no SDK: boto3 comes in with the
 first call.
 """
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the services that are used most; naming all of them would m
     from iaclib.aws import sns as sns
     from iaclib.aws import sqs as sqs
     from iaclib.aws.provider import Provider as Provider
+    from iaclib.aws.untyped import resource as resource
 
 
 def __getattr__(name: str) -> Any:
@@ -30,6 +31,11 @@ def __getattr__(name: str) -> Any:
 
         globals()[name] = Provider
         return Provider
+    elif name == "resource":
+        from iaclib.aws.untyped import resource
+
+        globals()[name] = resource
+        return resource
     else:
         from iaclib.declare.generated import service_module
 
@@ -41,4 +47,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from iaclib.declare.generated import service_modules
 
-    return sorted({"Provider", *service_modules(__name__)})
+    return sorted({"Provider", "resource", *service_modules(__name__)})

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from iaclib.provider.handler import Handler
 
+VENDOR = "::"  # in the name of a type that has no class: it is the vendor's own
 _FIELDS = ("region", "profile", "role", "account", "endpoint_url")
 _CONNECT_TIMEOUT = 10  # seconds
 _READ_TIMEOUT = 70  # seconds; the slowest plain AWS calls stay below
@@ -129,7 +130,17 @@ class Provider(Base):
             return self._clients[service]
 
     def handler(self, type: str) -> Handler[Any]:
-        """Give the handler of a type; KeyError if the wing does not have it."""
+        """Give the handler of a type; KeyError if the wing does not have it.
+
+        Of a type that has no class here, AWS is asked for the schema, once.
+
+        Raises:
+            ProviderError: AWS does not tell, or has no such type.
+        """
+        if VENDOR in type:
+            from iaclib.aws.handlers.described import handler_of
+
+            return handler_of(self, type)
         return table.handler(type)
 
     @classmethod
@@ -137,13 +148,27 @@ class Provider(Base):
         """Name the class that declares a type of this wing, as ``module:Class``."""
         from iaclib.schema.pack import pack
 
+        if VENDOR in type:
+            return f"iaclib.aws.untyped:{type.partition(':')[2]}"
         _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
         if type in table.HANDLERS or name in pack("aws").names(service):
             return f"iaclib.aws.{module_name(service)}:{name}"
         return ""
 
+    @classmethod
+    def present_type(cls, type: str) -> str:
+        """Give the name of a type that has got a class since it was recorded without one."""
+        if VENDOR not in type:
+            return type
+        from iaclib.schema.pack import pack, type_name
+
+        aws, vendor = pack("aws"), type.partition(":")[2]
+        return type_name("aws", vendor) if vendor in aws.archive and vendor not in aws.lacking else type
+
     def service(self, type: str) -> str:
         """Name the service whose rate limit a type's calls share."""
+        if VENDOR in type:
+            return "cloudcontrol"
         return type.split(":")[1] if type.count(":") > 1 else self.name
 
     def _connect(self, service: str) -> Client:

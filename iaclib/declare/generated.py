@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from iaclib.model.addresses import near
 from iaclib.schema.names import module_name
 
 if TYPE_CHECKING:
+    from iaclib.schema.facts import TypeFacts
     from iaclib.schema.pack import Pack
 
 _lock = threading.RLock()
@@ -70,9 +71,23 @@ def _class(found: Pack, service: str, name: str, module: str) -> type[Resource]:
         if made is None:
             facts = found.facts(service, name)
             link = "" if facts.cloud is None else facts.cloud.docs
-            made = class_of(facts, name, module, f"{vendor}.\n\nSource: {link}\n")
+            doc = f"{vendor}.\n\nSource: {link}\n"
+            made = class_of(facts, name, module, doc, upgrade=_renaming(facts), upgrade_outputs=_renaming(facts))
             space[name] = made
     return made
+
+
+def _renaming(facts: TypeFacts) -> Callable[[Mapping[str, Any], int], Mapping[str, Any]]:
+    """Make what brings a record up to date that was written before the type had a class: by the vendor's names."""
+
+    def upgrade(values: Mapping[str, Any], from_version: int) -> Mapping[str, Any]:
+        if from_version >= facts.version:
+            return values
+        from iaclib.schema.wire import from_vendor  # for old records only
+
+        return from_vendor(facts, values)
+
+    return upgrade
 
 
 def _absent(module: str, name: str) -> str:

@@ -211,7 +211,9 @@ def _complete(cls: type[Resource], found: Mapping[str, FieldFacts], facts: TypeF
     registry.register(cls, facts)
 
 
-def class_of(facts: TypeFacts, name: str, module: str, doc: str) -> type[Resource]:
+def class_of(
+    facts: TypeFacts, name: str, module: str, doc: str, base: type[Resource] = Resource, **attributes: Any
+) -> type[Resource]:
     """Make the class of a type from what is known of it; a provider has its handler.
 
     Args:
@@ -219,10 +221,18 @@ def class_of(facts: TypeFacts, name: str, module: str, doc: str) -> type[Resourc
         name: The class's.
         module: Where programs find it.
         doc: Its docstring.
+        base: What it is made from.
+        **attributes: Of the class, such as ``upgrade``.
     """
-    made: type[Resource] = type(name, (Resource,), {"__module__": module, "__qualname__": name, "__doc__": doc})
+    space = {"__module__": module, "__qualname__": name, "__doc__": doc, **attributes}
+    made: type[Resource] = type(name, (base,), space)
     _complete(made, {one.name: _field(one) for one in facts.properties.values()}, facts)
     return made
+
+
+def observed(resource: Resource, name: str) -> Any:
+    """Give the output of a property of which its class did not know when the resource was declared."""
+    return _Property(name, secret=False).__get__(resource, type(resource))
 
 
 def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls in it cost more than they explain

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from iaclib.engine.described import describe
 from iaclib.errors import DeclarationError, UnknownProviderError
 from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
 from iaclib.plan.targets import EVERYTHING, Selection
+from iaclib.provider.base import known_providers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -50,6 +52,8 @@ def gather(
         else:
             record = by_type[key] = _provider(declared.type, declared.provider, address, access)
             handlers.setdefault(declared.type, access.serve(declared.type, record, address, declared.defined_by)[0])
+        if (told := getattr(handlers[declared.type], "described", None)) is not None:
+            describe(declared, told)
         if record is not None:
             providers[address] = record
             provider = declared.provider or access.instance(record)
@@ -58,7 +62,10 @@ def gather(
     retyped = frozenset(
         address
         for address, declared in desired.resources.items()
-        if declared.former and address in selection and _renamed(snapshot.records.get(address), declared, access)
+        if address in selection
+        and (held := snapshot.records.get(address)) is not None
+        and held.type != declared.type
+        and _renamed(held, declared, access)
     )
     known: set[tuple[str, int]] = set()
     for held in (*snapshot.records.values(), *snapshot.superseded):
@@ -107,13 +114,16 @@ def gather(
     )
 
 
-def _renamed(record: Record | None, declared: Declared, access: Access) -> bool:
-    """Tell whether what an alias leads to is of the declared type under the name that it had before.
+def _renamed(record: Record, declared: Declared, access: Access) -> bool:
+    """Tell whether a record, of another type, is of the declared one under the name that it had before.
 
-    So it is if nobody serves the old name any more, or classes with the same
-    handler declare both. A provider tells its types apart by their names.
+    So it is if its provider says so. Where an alias leads to it, also if nobody
+    serves the old name any more, or classes with the same handler declare both.
     """
-    if record is None or record.type == declared.type:
+    provider = known_providers.get(prefix(record.type))
+    if provider is not None and provider.present_type(record.type) == declared.type:
+        return True
+    if not declared.former:
         return False
     mine, other = access.source.own(declared.type), access.source.own(record.type)
     if mine is not None and other is not None:

@@ -90,6 +90,8 @@ class Desk:
         if record is None:
             return []
         changed = self.as_declared(node, record, inputs)
+        if changed.version != record.version and node.record is not None:  # what the cloud showed is migrated too
+            changed = attrs.evolve(changed, baseline=node.record.baseline, outputs=node.record.outputs)
         changed = guarded(changed, self.resolver.facts(changed.type))
         if record.observed is not None:
             changed = attrs.evolve(changed, baseline=record.observed, observed=None)  # the cloud has what is now wanted

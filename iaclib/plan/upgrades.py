@@ -54,4 +54,6 @@ def upgraded(record: Record, declared: Declared) -> Record:
     observed = None
     if record.observed is not None:
         observed = {**dict.fromkeys(inputs), **migrate(record.observed)}  # None: seen to be unset
-    return attrs.evolve(record, inputs=inputs, baseline=dict(baseline), observed=observed)
+    shown = getattr(declared.cls, "upgrade_outputs", None)  # where the cloud's names were others too
+    outputs = record.outputs if shown is None else shown(record.outputs, record.version)
+    return attrs.evolve(record, inputs=inputs, baseline=dict(baseline), observed=observed, outputs=outputs)

@@ -63,6 +63,11 @@ class Provider:
         """Name the module, or ``module:Class``, whose import makes a type known; "" if there is none."""
         return ""
 
+    @classmethod
+    def present_type(cls, type: str) -> str:
+        """Give the name that a type has now, where a record may have it under a former one."""
+        return type
+
     def service(self, type: str) -> str:
         """Name the service whose rate limits a type's calls share."""
         return type.split(":")[1] if type.count(":") > 1 else self.name

@@ -5,7 +5,9 @@ Annotations are evaluated here: as text, each field would be compiled once more.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+SETTLE: Final = 120.0  # seconds in which AWS may not show a new object yet
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -80,3 +82,50 @@ class CloudFacts(NamedTuple):
     arn: str | None = None
     region: str | None = None
     docs: str = ""
+
+    @property
+    def timeouts(self) -> dict[str, float]:
+        """Seconds for "create", "update" and "delete", where the cloud says so."""
+        return {
+            name: handler.seconds
+            for name, handler in self.handlers.items()
+            if handler.seconds is not None and name in ("create", "update", "delete")
+        }
+
+
+def cloud_facts(type: str, entry: Mapping[str, Any], docs: str) -> CloudFacts:
+    """Read an entry, of a pack or made from a schema.
+
+    Args:
+        type: The cloud's name of the type.
+        entry: See ``build/cloudformation``.
+        docs: The vendor's page.
+    """
+    tags = entry.get("tg")
+    return CloudFacts(
+        type=type,
+        identifier=tuple(entry.get("id", ())),
+        identifiers=tuple(tuple(one) for one in entry.get("ids", ())),
+        read_only=tuple(entry.get("ro", ())),
+        create_only=tuple(entry.get("co", ())),
+        maybe_create_only=tuple(entry.get("cc", ())),
+        write_only=tuple(entry.get("wo", ())),
+        deprecated=tuple(entry.get("dep", ())),
+        transforms=entry.get("tx", {}),
+        handlers={
+            name: HandlerFacts(tuple(one.get("p", ())), one["t"] * 60.0 if "t" in one else None, tuple(one.get("a", ())))
+            for name, one in entry.get("h", {}).items()
+        },
+        tags=tags
+        and TagFacts(
+            tags["p"],
+            None if tags["s"] == "map" else (tags["s"][0], tags["s"][1]),
+            bool(tags["c"]),
+            bool(tags["u"]),
+            tuple(tags.get("a", ())),
+        ),
+        delete_first=entry.get("rs") == "delete",
+        arn=entry.get("arn"),
+        region=entry.get("rg"),
+        docs=docs,
+    )

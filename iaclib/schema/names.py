@@ -68,6 +68,15 @@ def field_name(name: str) -> str:
     return found + "_" if found in RESERVED else found
 
 
+def given_name(name: str) -> str:
+    """Give the field of a property that keeps the cloud's own name, kept apart from the library's.
+
+    >>> given_name("BucketName"), given_name("id")
+    ('BucketName', 'id_')
+    """
+    return name + "_" if name in RESERVED else name
+
+
 def module_name(service: str) -> str:
     """Give the module of a service.
 

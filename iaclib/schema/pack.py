@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from iaclib.schema.archive import Archive
-from iaclib.schema.cloud import CloudFacts, HandlerFacts, TagFacts
+from iaclib.schema.cloud import SETTLE, CloudFacts, cloud_facts
 from iaclib.schema.facts import PropertyFacts, TypeFacts
 from iaclib.schema.names import field_name, key_name
 from iaclib.schema.shapes import Shape
@@ -23,7 +23,6 @@ _FOLDER: Final = os.path.join(os.path.dirname(__file__), "packs")  # noqa: PTH11
 _DOCS: Final = (
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-{service}-{name}.html"
 )
-_SETTLE: Final = 120.0
 _SECRET: Final = (
     "Password", "Passphrase", "SecretString", "AuthToken", "PrivateKey", "SecretAccessKey", "ClientSecret",
 )  # fmt: skip
@@ -190,14 +189,10 @@ class _Reading:
             properties=properties,
             unique=(tuple(named),) if named and len(named) == len(identifier) else (),
             stateful=bool(entry.get("st")),
-            settle=_SETTLE,
+            settle=SETTLE,
             tags=wires.get(cloud.tags.wire) if cloud.tags is not None and cloud.tags.wire not in fixed else None,
             is_global=bool(entry.get("gl")),
-            timeouts={
-                name: handler.seconds
-                for name, handler in cloud.handlers.items()
-                if handler.seconds is not None and name in ("create", "update", "delete")
-            },
+            timeouts=cloud.timeouts,
             cloud=cloud,
         )
 
@@ -281,34 +276,5 @@ class _Reading:
         )
 
     def _cloud(self) -> CloudFacts:
-        entry = self.entry
-        tags = entry.get("tg")
-        return CloudFacts(
-            type=self.type,
-            identifier=tuple(entry.get("id", ())),
-            identifiers=tuple(tuple(one) for one in entry.get("ids", ())),
-            read_only=tuple(entry.get("ro", ())),
-            create_only=tuple(entry.get("co", ())),
-            maybe_create_only=tuple(entry.get("cc", ())),
-            write_only=tuple(entry.get("wo", ())),
-            deprecated=tuple(entry.get("dep", ())),
-            transforms=entry.get("tx", {}),
-            handlers={
-                name: HandlerFacts(
-                    tuple(one.get("p", ())), one["t"] * 60.0 if "t" in one else None, tuple(one.get("a", ()))
-                )
-                for name, one in entry.get("h", {}).items()
-            },
-            tags=tags
-            and TagFacts(
-                tags["p"],
-                None if tags["s"] == "map" else (tags["s"][0], tags["s"][1]),
-                bool(tags["c"]),
-                bool(tags["u"]),
-                tuple(tags.get("a", ())),
-            ),
-            delete_first=entry.get("rs") == "delete",
-            arn=entry.get("arn"),
-            region=entry.get("rg"),
-            docs=_DOCS.format(service=self.name.split(":")[1], name=self.name.rpartition(":")[2].lower()),
-        )
+        page = _DOCS.format(service=self.name.split(":")[1], name=self.name.rpartition(":")[2].lower())
+        return cloud_facts(self.type, self.entry, page)

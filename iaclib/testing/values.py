@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.model.addresses import kebab
+from iaclib.schema.names import snake
 from iaclib.testing.patterns import sample
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def made(shape: Shape, name: str, birth: Birth, depth: int = 0) -> Any:
             return []
         case "map" | "object":
             return {}
-    return f"{name.replace('_', '-')}-{birth.mark[:8]}"
+    return _usual(snake(name), birth)  # what is known by the vendor's name only has no other shape
 
 
 def _nested(shape: Shape, name: str, birth: Birth, depth: int) -> Any:

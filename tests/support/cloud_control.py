@@ -15,6 +15,8 @@ from copy import deepcopy
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 from iaclib.schema.build.cloudformation import installed
 from iaclib.schema.names import snake
@@ -236,6 +238,7 @@ class Cloud:
         self.fail: list[str] = []  # error codes with which the next requests end
         self.said = ""  # of such a failure, besides what was sent
         self.leave = False  # whether a create that fails leaves the object
+        self.registry = schemas()  # of the types that there are
 
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """Answer one call."""
@@ -417,8 +420,8 @@ class Server:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 target = self.headers.get("X-Amz-Target", "")
-                if not target:  # STS, the one other service that is asked
-                    self.answer(200, _WHO.encode(), "text/xml")
+                if not target:  # one of the older services: STS, or CloudFormation
+                    self.answer(*_older(cloud, dict(parse_qsl(body.decode()))), "text/xml")
                     return
                 try:
                     answer, status = cloud.call(target.rpartition(".")[2], json.loads(body)), 200
@@ -450,6 +453,18 @@ class Server:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+
+def _older(cloud: Cloud, given: dict[str, str]) -> tuple[int, bytes]:
+    """Tell who is asking, or what a type is like."""
+    if given["Action"] != "DescribeType":
+        return 200, _WHO.encode()
+    cloud.calls.append(("DescribeType", given))
+    schema = cloud.registry.get(given["TypeName"])
+    if schema is None:
+        return 404, b"<ErrorResponse><Error><Code>TypeNotFoundException</Code><Message>no</Message></Error></ErrorResponse>"
+    shown = f"<Schema>{escape(json.dumps(schema))}</Schema>"
+    return 200, f"<DescribeTypeResponse><DescribeTypeResult>{shown}</DescribeTypeResult></DescribeTypeResponse>".encode()
 
 
 _WHO = (

@@ -24,15 +24,9 @@ from typing import Any, NamedTuple
 
 from iaclib.schema.build import read_only
 from iaclib.schema.build.nodes import Node, node_of
+from iaclib.schema.registry import PATHS, handler, paths, tags
 
 FIRST = "us-east-1"  # has most types, and the newest schemas
-_PATHS = {
-    "ro": "readOnlyProperties",
-    "co": "createOnlyProperties",
-    "cc": "conditionalCreateOnlyProperties",
-    "wo": "writeOnlyProperties",
-    "dep": "deprecatedProperties",
-}
 
 
 class Source(NamedTuple):
@@ -78,14 +72,14 @@ def entry_of(
         override: What ``overrides.toml`` says of the type.
         region: Where it is offered, if not in the first region.
     """
-    found: dict[str, Any] = {key: paths(schema, schema.get(name, ())) for key, name in _PATHS.items()}
+    found: dict[str, Any] = {key: paths(schema, schema.get(name, ())) for key, name in PATHS.items()}
     for key, more in (("co", "replaces"), ("cc", "maybe"), ("co", "replaces_paths")):
         found[key] = sorted({*found[key], *paths(schema, extra.get(more, ()))})
-    found["tg"] = _tags(schema)
+    found["tg"] = tags(schema)
     if (
         found["tg"] is not None
         and found["tg"]["u"]
-        and f"/properties/{found['tg']['p']}" not in schema.get(_PATHS["co"], ())
+        and f"/properties/{found['tg']['p']}" not in schema.get(PATHS["co"], ())
     ):
         # The older specification has a new object for every new tag; where the registry's handler tags in place, that holds.
         found["co"] = [path for path in found["co"] if path.split("/")[0] != found["tg"]["p"]]
@@ -103,7 +97,7 @@ def entry_of(
         for path in paths(schema, [given])
         if isinstance(text, str)
     }
-    found["h"] = {name: _handler(one) for name, one in sorted(schema.get("handlers", {}).items())}
+    found["h"] = {name: handler(one) for name, one in sorted(schema.get("handlers", {}).items())}
     found["st"] = int(bool(extra.get("stateful") or override.get("stateful")))
     found["rs"] = {"delete_then_create": "delete"}.get(schema.get("replacementStrategy", ""))
     found["arn"] = extra.get("arn")
@@ -116,68 +110,6 @@ def entry_of(
     read_only.mark(found["p"], found["d"], found["ro"])
     found["d"] = _reached(found["p"], found["d"])
     return {key: value for key, value in found.items() if value not in (None, 0, "", [], {})}
-
-
-def paths(schema: Mapping[str, Any], given: Any) -> list[str]:
-    """Give paths as names joined by ``/``, with ``*`` for elements; those that lead nowhere are left out."""
-    return list(dict.fromkeys(walked for path in given if (walked := _walk(schema, path)) is not None))
-
-
-def _walk(schema: Mapping[str, Any], path: str) -> str | None:
-    walked = [name for name, _owner in _steps(schema, path)]
-    return "/".join(walked) if walked and walked[-1] else None
-
-
-def _steps(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Follow a path; give each name and the definition that has it ("" at the top), an empty name where it leads nowhere."""
-    parts = path.strip("/").split("/")
-    if parts[0] == "properties":
-        parts = parts[1:]
-    at: Any = schema
-    owner = ""
-    while parts:
-        at, owner = _followed(at, owner, schema)
-        keys = _keys(at)
-        part = parts[0]
-        if part in keys:
-            yield part, owner
-            at = keys[part]
-        elif "items" in at:
-            yield "*", owner
-            at = at["items"]
-            if part not in ("*", "items"):
-                continue
-        elif part == "*" and (inner := _values(at)) is not None:
-            yield "*", owner
-            at = inner
-        elif part not in ("properties", "items", "*"):
-            yield "", owner
-            return
-        parts = parts[1:]
-
-
-def _followed(at: Any, owner: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
-    while isinstance(at, Mapping) and "$ref" in at:
-        names = at["$ref"].rpartition("#/")[2].split("/")
-        owner = names[-1] if names[0] == "definitions" else owner
-        at = schema
-        for name in names:
-            at = at.get(name, {})
-    return at if isinstance(at, Mapping) else {}, owner
-
-
-def _keys(at: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(at.get("properties", {}))
-    for option in (*at.get("oneOf", ()), *at.get("anyOf", ()), *at.get("allOf", ())):
-        found |= {name: one for name, one in option.get("properties", {}).items() if not found.get(name)}
-    return found
-
-
-def _values(at: Mapping[str, Any]) -> Any:
-    for one in (*at.get("patternProperties", {}).values(), at.get("additionalProperties")):
-        if isinstance(one, Mapping):
-            return one
-    return None
 
 
 def _flatten(definitions: dict[str, Node]) -> dict[str, Node]:
@@ -212,41 +144,3 @@ def _named(nodes: list[Node]) -> Iterator[str]:
                 yield node[1:]
         else:
             yield from _named([*node.get("p", {}).values(), *node.get("o", ()), *([node["i"]] if "i" in node else [])])
-
-
-def _tags(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    said = schema.get("tagging", {})
-    if said.get("taggable", schema.get("taggable", "Tags" in schema["properties"])) is False:
-        return None
-    name = said.get("tagProperty", "/properties/Tags").removeprefix("/properties/")
-    if name not in schema["properties"]:
-        return None
-    at, _ = _followed(schema["properties"][name], "", schema)
-    style: Any = None
-    if at.get("type") == "array":
-        item, _ = _followed(at.get("items", {}), "", schema)
-        keys = set(item.get("properties", {}))
-        pair = [next((key for key in keys if key.lower() in (word, f"tag{word}")), None) for word in ("key", "value")]
-        style = pair if None not in pair and len(keys) == len(pair) else None
-    elif isinstance(at.get("type"), list) or (at.get("type") == "object" and not at.get("properties")):
-        style = "map"
-    if style is None:
-        return None
-    kept = {
-        "p": name,
-        "s": style,
-        "c": int(said.get("tagOnCreate", True)),
-        "u": int(said.get("tagUpdatable", True)),
-        "a": said.get("permissions"),
-    }
-    return {key: value for key, value in kept.items() if value not in (None, [])}
-
-
-def _handler(said: Mapping[str, Any]) -> dict[str, Any]:
-    needs = said.get("handlerSchema", {})
-    kept = {
-        "p": sorted({one for one in said.get("permissions", ()) if one}),
-        "t": said.get("timeoutInMinutes"),
-        "a": sorted(needs.get("required", ())),
-    }
-    return {key: value for key, value in kept.items() if value}
