@@ -68,6 +68,22 @@ class Desk:
 
     # ---------------------------------------------------------------------------------------------------- records
 
+    @staticmethod
+    def migrated(node: Node, record: Record | None) -> Record | None:
+        """Give a record that an older version of its type wrote as the plan migrated it."""
+        declared, planned = node.declared, node.record
+        if record is None or declared is None or planned is None or not node.alike:
+            return record
+        if record.version == declared.facts.version:
+            return record
+        return attrs.evolve(
+            record,
+            inputs=planned.inputs,
+            baseline=planned.baseline,
+            observed=planned.observed,
+            outputs=planned.outputs,
+        )
+
     def as_declared(self, node: Node, record: Record, inputs: Mapping[str, Any]) -> Record:
         """Give a record with everything that its declaration says of it."""
         declared = node.declared
@@ -90,8 +106,6 @@ class Desk:
         if record is None:
             return []
         changed = self.as_declared(node, record, inputs)
-        if changed.version != record.version and node.record is not None:  # what the cloud showed is migrated too
-            changed = attrs.evolve(changed, baseline=node.record.baseline, outputs=node.record.outputs)
         changed = guarded(changed, self.resolver.facts(changed.type))
         if record.observed is not None:
             changed = attrs.evolve(changed, baseline=record.observed, observed=None)  # the cloud has what is now wanted

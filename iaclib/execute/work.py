@@ -90,7 +90,7 @@ class Work:
 
     def _begin_main(self, task: Task) -> Begun | Done | Failed:
         node = _node(task)
-        record = self.ledger.current(node.address)
+        record = self.desk.migrated(node, self.ledger.current(node.address))
         action = node.action.value
         if action == "same" and not node.maybe:
             return Done(self.desk.written_only(node, record, node.inputs))

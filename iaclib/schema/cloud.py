@@ -113,7 +113,9 @@ def cloud_facts(type: str, entry: Mapping[str, Any], docs: str) -> CloudFacts:
         deprecated=tuple(entry.get("dep", ())),
         transforms=entry.get("tx", {}),
         handlers={
-            name: HandlerFacts(tuple(one.get("p", ())), one["t"] * 60.0 if "t" in one else None, tuple(one.get("a", ())))
+            name: HandlerFacts(
+                tuple(one.get("p", ())), one["t"] * 60.0 if "t" in one else None, tuple(one.get("a", ()))
+            )
             for name, one in entry.get("h", {}).items()
         },
         tags=tags

@@ -8,6 +8,8 @@ Source: https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -129,6 +131,9 @@ def handler(said: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if value}
 
 
+_ANYHOW = Shape("any", nullable=True)
+
+
 def cloud_of(type: str, schema: Mapping[str, Any], docs: str = "") -> CloudFacts:
     """Give what a generic handler has to know of a type whose schema the cloud itself gave.
 
@@ -145,28 +150,30 @@ def cloud_of(type: str, schema: Mapping[str, Any], docs: str = "") -> CloudFacts
     return cloud_facts(type, found, docs)
 
 
-def facts_of(name: str, cloud: CloudFacts, schema: Mapping[str, Any]) -> TypeFacts:
+def facts_of(type: str, cloud: CloudFacts, schema: Mapping[str, Any]) -> TypeFacts:
     """Give a type's facts with the properties under the cloud's own names, of any shape.
 
     What fits inside of them is the cloud's to judge. Tags are a property like
     the others, given as the cloud takes them.
 
     Args:
-        name: iaclib's name of the type.
+        type: iaclib's name of the type.
         cloud: As ``cloud_of`` gives it.
         schema: The same schema.
     """
     read_only, identifier = frozenset(cloud.read_only), frozenset(cloud.identifier)
-    anyhow, required = Shape("any", nullable=True), frozenset(schema.get("required", ()))
+    required = frozenset(schema.get("required", ()))
     properties = {"id": PropertyFacts("id", Shape("str"), computed=True, stable=True)}
     for wire, said in schema["properties"].items():
         field, (at, _) = given_name(wire), followed(said, "", schema)
         computed = wire in read_only
         fixed = "update" not in cloud.handlers or wire in cloud.create_only
+        name_shape = _name(at) if identifier == {wire} and not computed and wire not in required else None
         properties[field] = PropertyFacts(
             field,
-            anyhow,
+            name_shape or _ANYHOW,
             required=wire in required and not computed,
+            generated=name_shape is not None,
             replaces=not computed and (fixed or ("maybe" if wire in cloud.maybe_create_only else False)),
             write_only=wire in cloud.write_only,
             unordered=at.get("type") == "array" and at.get("insertionOrder") is False,
@@ -174,9 +181,11 @@ def facts_of(name: str, cloud: CloudFacts, schema: Mapping[str, Any]) -> TypeFac
             stable=computed and (wire in identifier or wire.endswith(("Arn", "ARN"))),
             wire=wire,
         )
-    named = tuple(given_name(wire) for wire in cloud.identifier if wire in schema["properties"] and wire not in read_only)
+    named = tuple(
+        given_name(wire) for wire in cloud.identifier if wire in schema["properties"] and wire not in read_only
+    )
     return TypeFacts(
-        type=name,
+        type=type,
         properties=properties,
         unique=(named,) if named and len(named) == len(cloud.identifier) else (),
         version=0,  # of a class that may come later, which is of version 1
@@ -184,3 +193,27 @@ def facts_of(name: str, cloud: CloudFacts, schema: Mapping[str, Any]) -> TypeFac
         timeouts=cloud.timeouts,
         cloud=cloud,
     )
+
+
+def _name(at: Mapping[str, Any]) -> Shape | None:
+    """Give the shape of a name that can be made up; None where a text's form isn't told so that Python understands."""
+    if at.get("type") != "string" or "enum" in at:
+        return None
+    form = pattern(at.get("pattern"))
+    if form is None and "pattern" in at:
+        return None
+    least, most = at.get("minLength"), at.get("maxLength")
+    return Shape("str", pattern=form, length=None if least is most is None else (least, most))
+
+
+def pattern(given: Any) -> str | None:
+    """Keep a pattern if Python understands it as it is meant."""
+    if not isinstance(given, str) or not given or given in (".*", "^.*$", "^.+$", ".+"):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            re.compile(given)
+    except (re.error, FutureWarning, DeprecationWarning, OverflowError):
+        return None
+    return given

@@ -462,9 +462,15 @@ def _older(cloud: Cloud, given: dict[str, str]) -> tuple[int, bytes]:
     cloud.calls.append(("DescribeType", given))
     schema = cloud.registry.get(given["TypeName"])
     if schema is None:
-        return 404, b"<ErrorResponse><Error><Code>TypeNotFoundException</Code><Message>no</Message></Error></ErrorResponse>"
+        return (
+            404,
+            b"<ErrorResponse><Error><Code>TypeNotFoundException</Code><Message>no</Message></Error></ErrorResponse>",
+        )
     shown = f"<Schema>{escape(json.dumps(schema))}</Schema>"
-    return 200, f"<DescribeTypeResponse><DescribeTypeResult>{shown}</DescribeTypeResult></DescribeTypeResponse>".encode()
+    return (
+        200,
+        f"<DescribeTypeResponse><DescribeTypeResult>{shown}</DescribeTypeResult></DescribeTypeResponse>".encode(),
+    )
 
 
 _WHO = (

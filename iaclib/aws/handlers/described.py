@@ -82,5 +82,7 @@ def _ask(provider: Provider, vendor: str) -> dict[str, Any]:
                 f"activated; {hint or 'activate it in the CloudFormation registry'}"
             )
             raise InvalidRequestError(msg, **error.facts) from None
-        msg = f"{vendor}: no class is known, expected to read its schema by cloudformation:DescribeType: {error.message}"
+        msg = (
+            f"{vendor}: no class is known, expected to read its schema by cloudformation:DescribeType: {error.message}"
+        )
         raise type(error)(msg, **error.facts) from None

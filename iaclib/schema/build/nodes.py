@@ -15,10 +15,10 @@ A node is a word for a plain kind ("str", "int", "float", "bool", "any", "map",
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from iaclib.schema.registry import pattern
 
 Node = str | dict[str, Any]
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
@@ -151,19 +151,6 @@ def references(schema: Mapping[str, Any]) -> list[str]:
         if target:
             found.append(f"{target['typeName']}.{target['propertyPath'].removeprefix('/properties/')}")
     return sorted({one for one in found if isinstance(one, str) and one not in _NOT_REFERENCES})
-
-
-def pattern(given: Any) -> str | None:
-    """Keep a pattern if Python understands it as it is meant."""
-    if not isinstance(given, str) or not given or given in (".*", "^.*$", "^.+$", ".+"):
-        return None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            re.compile(given)
-    except (re.error, FutureWarning, DeprecationWarning, OverflowError):
-        return None
-    return given
 
 
 def _enum(values: Sequence[Any], kind: str, schema: Mapping[str, Any]) -> Node:

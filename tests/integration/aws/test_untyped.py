@@ -164,7 +164,10 @@ def test_a_secret_stays_one(server, engine):
 @pytest.mark.parametrize(
     ("props", "said"),
     [
-        ({"Name": "a", "Rnak": 1}, "site: no property 'Rnak', expected one of aws:Acme::Web::Site (did you mean 'Rank'"),
+        (
+            {"Name": "a", "Rnak": 1},
+            "site: no property 'Rnak', expected one of aws:Acme::Web::Site (did you mean 'Rank'",
+        ),
         ({"Name": "a", "Arn": "x"}, "site: Arn is computed"),
         ({"Rank": 1}, "site: Name missing"),
     ],
@@ -228,16 +231,19 @@ def test_a_plan_in_a_file_is_carried_out_elsewhere(server, tmp_path):
 def test_a_class_that_comes_later_takes_the_object_over(server, engine, monkeypatch):
     """A program that was written before goes on, and nothing is changed in the cloud."""
     known, places = pack("aws"), pack("aws").archive._places
-    props = {"Name": "orders", "ShardCount": 1, "StreamModeDetails": {"StreamMode": "PROVISIONED"}}
+    props = {"RetentionPeriodHours": 24, "StreamModeDetails": {"StreamMode": "PROVISIONED"}}
 
     class Streams(iac.Stack):
+        shards: int = 1
+
         def build(self) -> None:
-            stream = aws.resource("AWS::Kinesis::Stream", "stream", **props)
+            stream = aws.resource("AWS::Kinesis::Stream", "stream", **{**props, "ShardCount": self.shards})
             self.export(arn=stream.Arn, shards=stream.ShardCount)
 
     with monkeypatch.context() as before:
         before.setattr(known.archive, "_places", {k: v for k, v in places.items() if k != "AWS::Kinesis::Stream"})
         first = engine.apply(Streams("prod"))
+        engine.apply(Streams("other"))
         assert engine.snapshot("streams/prod").records["stream"].type == "aws:AWS::Kinesis::Stream"
     calls = len(server.cloud.calls)
     run = engine.apply(Streams("prod"))
@@ -248,6 +254,8 @@ def test_a_class_that_comes_later_takes_the_object_over(server, engine, monkeypa
     assert record.inputs["stream_mode_details"] == {"stream_mode": "PROVISIONED"}
     assert "UpdateResource" not in {name for name, _ in server.cloud.calls[calls:]}
     assert not engine.plan(Streams("prod"), refresh=True)
+    assert done(engine.apply(Streams("other", shards=2))) == [("stream", "update")]
+    assert not engine.plan(Streams("other", shards=2), refresh=True)
 
 
 def test_it_lives_in_a_simulated_cloud():
