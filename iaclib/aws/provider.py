@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iaclib.provider.handler import Handler
+    from iaclib.provider.permissions import Need
 
 VENDOR = "::"  # in the name of a type that has no class: it is the vendor's own
 _FIELDS = ("region", "profile", "role", "account", "endpoint_url")
@@ -154,6 +155,13 @@ class Provider(Base):
         if type in table.HANDLERS or name in pack("aws").names(service):
             return f"iaclib.aws.{module_name(service)}:{name}"
         return ""
+
+    @classmethod
+    def actions(cls, need: Need) -> frozenset[str] | None:
+        """Give the IAM actions that a need comes to; None if that is not known."""
+        from iaclib.aws.permissions import actions  # few plans are asked
+
+        return actions(need)
 
     @classmethod
     def present_type(cls, type: str) -> str:

@@ -1,6 +1,6 @@
 """Declarations of types that only the cloud knows: planned by the facts that it tells.
 
-A handler that has read them offers them as ``described``. What such a
+A handler that has read them offers them as ``live_facts``. What such a
 declaration holds can't be checked at its line, so it is checked here, before
 anything is planned.
 """

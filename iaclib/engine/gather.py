@@ -52,7 +52,7 @@ def gather(
         else:
             record = by_type[key] = _provider(declared.type, declared.provider, address, access)
             handlers.setdefault(declared.type, access.serve(declared.type, record, address, declared.defined_by)[0])
-        if (told := getattr(handlers[declared.type], "described", None)) is not None:
+        if (told := getattr(handlers[declared.type], "live_facts", None)) is not None:
             describe(declared, told)
         if record is not None:
             providers[address] = record
@@ -111,6 +111,9 @@ def gather(
         replaces=replaces if deciders else None,
         observed=observed,
         retyped=retyped,
+        described={
+            name: told for name, handler in handlers.items() if (told := getattr(handler, "live_facts", None)) is not None
+        },
     )
 
 

@@ -51,6 +51,7 @@ class Facts:
             other stacks by ``project/stack:``.
         retyped: Addresses at which an alias meets a record whose type only
             has another name now.
+        described: type -> what the cloud told of it, where no class knows it.
     """
 
     lineage: str = ""
@@ -63,10 +64,11 @@ class Facts:
     imports: Mapping[str, Live | None] | None = None
     looked_up: Mapping[str, Found] = attrs.field(factory=dict)
     retyped: frozenset[str] = frozenset()
+    described: Mapping[str, TypeFacts] = attrs.field(factory=dict)
 
 
-#: The facts that are functions of handlers: no file holds them, they are gathered again.
-OF_HANDLERS: Final = ("normalise", "identity", "replaces")
+#: The facts that handlers bring: no file holds them, they are gathered again.
+OF_HANDLERS: Final = ("normalise", "identity", "replaces", "described")
 
 
 @attrs.frozen

@@ -32,6 +32,7 @@ from iaclib.plan.verdict import evaluate, kept_key, unique_keys
 if TYPE_CHECKING:
     from iaclib.declare.desired import Desired
     from iaclib.plan.file import SavedPlan, Sealing
+    from iaclib.provider.permissions import Permissions
     from iaclib.state.record import Record
 
 
@@ -192,6 +193,24 @@ class Plan(Queries):
             hasher.update(orjson.dumps(_digestible(rest, keyed), option=orjson.OPT_SORT_KEYS))
             self._digest = hasher.hexdigest()
         return self._digest
+
+    def permissions(self, *, refresh: bool = False) -> Permissions:
+        """Give the least policy that credentials need to carry this plan out.
+
+        It allows the actions that the types in the plan need for what is done
+        to them. Which objects they may be used on it leaves open.
+
+        Args:
+            refresh: Whether objects are to be read that the plan leaves alone;
+                so they are for a plan that was made with ``refresh=True``.
+
+        Returns:
+            A plain value: ``.document`` and ``.json()`` give the policy, and
+            ``.uncovered`` names the types of which it is not known.
+        """
+        from iaclib.plan.permissions import permissions_of  # few plans are asked
+
+        return permissions_of(self, refresh=refresh)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to a file that only its owner may read, to be applied later, elsewhere.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iaclib.provider.handler import Handler
+    from iaclib.provider.permissions import Need
 
 #: The providers that ``with provider:`` blocks have put in force, innermost last.
 active: ContextVar[tuple[Provider, ...]] = ContextVar("iaclib_active_providers", default=())
@@ -62,6 +63,11 @@ class Provider:
     def declared_in(cls, type: str) -> str:  # noqa: ARG003 - for those that override it
         """Name the module, or ``module:Class``, whose import makes a type known; "" if there is none."""
         return ""
+
+    @classmethod
+    def actions(cls, need: Need) -> frozenset[str] | None:  # noqa: ARG003 - for those that override it
+        """Give the actions that credentials must be allowed for a need; None if that is not known."""
+        return None
 
     @classmethod
     def present_type(cls, type: str) -> str:

@@ -37,7 +37,7 @@ class DescribedHandler(CloudControlHandler):
 
     def __init__(self, facts: TypeFacts) -> None:
         super().__init__(facts, markable=False)
-        self.described = facts
+        self.live_facts = facts
 
 
 def handler_of(provider: Provider, type: str) -> DescribedHandler:
