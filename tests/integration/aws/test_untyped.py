@@ -128,6 +128,27 @@ def test_what_only_a_create_takes_replaces_it(server, engine):
     assert {one["Name"][:5] for one in server.cloud.objects.values()} == {"other", "of-ar"}
 
 
+def test_what_it_needs_is_told_by_the_schema(server, engine):
+    plan = engine.plan(One("prod", props={"Name": "a"}))
+    assert set(plan.permissions().actions) == {
+        "acme:create",
+        "acme:read",
+        *(f"cloudformation:{one}" for one in ("CreateResource", "DescribeType", "GetResource")),
+        *(f"cloudformation:{one}" for one in ("GetResourceRequestStatus", "ListResourceRequests")),
+    }
+    engine.apply(plan)
+    made = {f"cloudformation:{name}" for name, _ in server.cloud.calls}
+    assert made <= set(plan.permissions().actions)
+
+    before, empty = len(server.cloud.calls), iac.Stack("prod", project="one")
+    with empty:
+        pass
+    plan = engine.plan(empty)
+    assert {"acme:delete", "acme:read"} <= set(plan.permissions().actions)
+    engine.apply(plan)
+    assert {f"cloudformation:{name}" for name, _ in server.cloud.calls[before:]} <= set(plan.permissions().actions)
+
+
 def test_the_order_of_what_has_none_is_no_change(server, engine):
     engine.apply(One("prod", props={"Name": "a", "Pages": [{"P": 1}, {"P": 2}]}))
 
