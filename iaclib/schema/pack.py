@@ -106,7 +106,12 @@ def pack(cloud: str) -> Pack:
 
 @cache
 def _open(cloud: str) -> Pack:
-    return Pack(cloud, Archive(f"{_FOLDER}/{cloud}.pack"))
+    return Pack(cloud, Archive(pack_path(cloud)))
+
+
+def pack_path(cloud: str, kind: str = "pack") -> str:
+    """Give the file of a cloud's pack, or of the "names" in it, by which types are searched."""
+    return f"{_FOLDER}/{cloud}.{kind}"
 
 
 def type_name(cloud: str, vendor: str) -> str:
@@ -117,6 +122,12 @@ def type_name(cloud: str, vendor: str) -> str:
     """
     _, service, name = vendor.split("::")
     return f"{cloud}:{service.lower()}:{name}"
+
+
+def docs_of(type: str) -> str:
+    """Give the vendor's page of a type of AWS."""
+    _, service, name = type.split(":")
+    return _DOCS.format(service=service, name=name.lower())
 
 
 class Keys(Mapping[str, Shape]):
@@ -276,5 +287,4 @@ class _Reading:
         )
 
     def _cloud(self) -> CloudFacts:
-        page = _DOCS.format(service=self.name.split(":")[1], name=self.name.rpartition(":")[2].lower())
-        return cloud_facts(self.type, self.entry, page)
+        return cloud_facts(self.type, self.entry, docs_of(self.name))

@@ -17,7 +17,7 @@ def main(arguments: list[str]) -> None:
     if arguments:
         service_spec.write(service_spec.extract(Path(arguments[0])), source.schemas)
     count = pack.write(source)
-    size = (pack.PACKS / "aws.pack").stat().st_size
+    size = sum((pack.PACKS / f"aws.{kind}").stat().st_size for kind in ("pack", "names"))
     sys.stdout.write(f"aws: {count} types in {size:,} bytes, {modules.write()} modules\n")
 
 

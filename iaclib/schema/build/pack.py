@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,4 +76,37 @@ def write(source: cloudformation.Source, path: Path = PACKS / "aws.pack") -> int
         "licences": ["cfn-lint: MIT-0", "@aws-cdk/aws-service-spec: Apache-2.0"],
     }
     archive.write(path, found, about, dictionary(found))
+    archive.write(path.with_suffix(".names"), {"properties": names(found)}, {"cloud": "aws"})
     return len(found)
+
+
+def names(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Give what a search reads: types, how much others use each, and by property which types have it.
+
+    Used is a type that others refer to, and the service whose actions others' handlers need.
+    """
+    types = sorted(found)
+    having: dict[str, list[int]] = {}
+    used: Counter[str] = Counter()
+    for place, type in enumerate(types):
+        for name in found[type]["p"]:
+            having.setdefault(name, []).append(place)
+        entry, service = found[type], type.split("::")[1].lower()
+        used.update({one.partition(".")[0] for one in _references([entry["p"], entry.get("d", {})])} - {type})
+        actions = (one for handler in entry.get("h", {}).values() for one in handler.get("p", ()))
+        used.update({action.partition(":")[0] for action in actions} - {service})
+    weights = [used[type] + used[type.split("::")[1].lower()] for type in types]
+    return {"types": types, "used": weights, "properties": having}
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Give what texts in a node refer to."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from _references(inner)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "f" and isinstance(inner, list):
+                yield from inner
+            else:
+                yield from _references(inner)

@@ -42,6 +42,13 @@ def test_a_sample_of_the_pack_is_what_the_sources_give():
         assert archive.canonical(entry) == committed.text(type), f"{type}: run `nox -s schemas`"
 
 
+def test_what_a_search_reads_is_what_the_pack_has():
+    found = Archive(COMMITTED)
+    committed = Archive(COMMITTED.with_suffix(".names")).entry("properties")
+
+    assert committed == pack.names({type: found.entry(type) for type in found}), "run `nox -s schemas`"
+
+
 @pytest.mark.stress
 def test_the_whole_pack_is_what_the_sources_give(tmp_path):
     path = tmp_path / "aws.pack"
@@ -52,12 +59,13 @@ def test_the_whole_pack_is_what_the_sources_give(tmp_path):
     assert made.about == committed.about
     for type in made:
         assert made.text(type) == committed.text(type), type
-    assert path.read_bytes() == COMMITTED.read_bytes()  # where the compressor is the same one
+    for kind in (".pack", ".names"):  # where the compressor is the same one
+        assert path.with_suffix(kind).read_bytes() == COMMITTED.with_suffix(kind).read_bytes()
 
 
 def test_the_pack_is_small_and_without_prose():
     found = Archive(COMMITTED)
-    assert COMMITTED.stat().st_size < 2_000_000
+    assert COMMITTED.stat().st_size + COMMITTED.with_suffix(".names").stat().st_size < 2_000_000
 
     def keys(value):
         if isinstance(value, dict):

@@ -202,8 +202,26 @@ def test_types_are_found_by_words():
     assert search("sqs queue")[0].name == "iaclib.aws.sqs.Queue"
     assert search("AWS::Lambda::Permission")[0].name == "iaclib.aws.lambda_.Permission"
     assert "aws:rds:DBInstance" in {match.type for match in search("rds inst")}
+    assert search("queue")[0].type == "aws:sqs:Queue"
+    assert search("role")[0].type == "aws:iam:Role"
+    assert search("bucket")[0].type == "aws:s3:Bucket"
     assert search("sqs queue policy")[0].type == "aws:sqs:QueueInlinePolicy"  # the other has no read handler
     assert search("no such thing") == ()
+
+
+def test_a_search_knows_properties_too():
+    found = search("dead letter")
+    function = next(match for match in found if match.type == "aws:lambda:Function")
+
+    assert function.properties == ("dead_letter_config",)
+    assert function.docs.endswith("/aws-resource-lambda-function.html")
+    assert [match.type for match in search("celery queue")] == ["aws:mwaa:Environment"]
+    assert str(found).splitlines()[0] == repr(found[0])
+    assert repr(search("role")).splitlines()[-1].startswith("and ")
+    assert str(search("no such thing")) == "nothing"
+
+
+def test_nothing_is_found_by_nothing():
     assert search("") == ()
 
 
