@@ -139,9 +139,7 @@ class Provider(Base):
             ProviderError: AWS does not tell, or has no such type.
         """
         if VENDOR in type:
-            from iaclib.aws.handlers.described import handler_of
-
-            return handler_of(self, type)
+            return table.described(self, type)
         return table.handler(type)
 
     @classmethod

@@ -61,6 +61,16 @@ def handler(type: str) -> Handler[Any]:
     return found
 
 
+def described(provider: Any, type: str) -> Handler[Any]:
+    """Give the handler of a type that has no class, as the provider's AWS describes it.
+
+    Raises:
+        ProviderError: AWS does not tell, or has no such type.
+    """
+    found: Handler[Any] = load(f"{_HERE}.described:handler_of")(provider, type)
+    return found
+
+
 def _generic(type: str) -> Handler[Any]:
     """Make the handler of a type that has none of its own.
 

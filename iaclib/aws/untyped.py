@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from iaclib.model.outputs import Output
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]{2,64}(::[A-Za-z0-9]{2,64}){2}(::MODULE)?")
+_HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ANY: Final = Shape("any", nullable=True)
 _ID: Final = PropertyFacts("id", Shape("str"), computed=True, stable=True)
 
@@ -69,7 +70,7 @@ def resource(type: str, name: str, /, *, opts: Options | None = None, **props: A
                 own[wire] = getattr(made, field)
         return made
     _check(type, aws.archive)
-    return _class(type, props)(name, opts=opts, **props)
+    return _class(type, [*props, *_named(opts)])(name, opts=opts, **props)
 
 
 class Untyped(Resource):
@@ -105,6 +106,14 @@ def _class(vendor: str, names: Iterable[str]) -> type[Resource]:
         made = class_of(facts, vendor.replace("::", ""), __name__, f"{vendor}.\n", Untyped)
         _classes[vendor] = made
         return made
+
+
+def _named(opts: Options | None) -> list[str]:
+    """Give the properties that options name; those given no value may be among them."""
+    if opts is None:
+        return []
+    paths = (*opts.secret_outputs, *opts.ignore_changes, *opts.replace_on_changes)
+    return [found[0] for path in paths if (found := _HEAD.match(path)) is not None]
 
 
 def _wire(name: str) -> str:

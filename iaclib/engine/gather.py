@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.provider.base import Provider
+    from iaclib.schema.facts import TypeFacts
     from iaclib.state.record import ProviderRecord, Record, Snapshot
 
 
@@ -42,6 +43,7 @@ def gather(
     providers: dict[str, ProviderRecord | None] = {}
     tags: dict[str, Mapping[str, Any]] = {}
     handlers: dict[str, Any] = {}
+    described: dict[str, TypeFacts] = {}
     by_type: dict[tuple[str, int], ProviderRecord | None] = {}
     for address, declared in desired.resources.items():
         if address not in selection:
@@ -51,8 +53,9 @@ def gather(
             record = by_type[key]
         else:
             record = by_type[key] = _provider(declared.type, declared.provider, address, access)
-            handlers.setdefault(declared.type, access.serve(declared.type, record, address, declared.defined_by)[0])
-        if (told := getattr(handlers[declared.type], "live_facts", None)) is not None:
+            handler = access.serve(declared.type, record, address, declared.defined_by)[0]
+            _note(handlers.setdefault(declared.type, handler), declared.type, described)
+        if (told := described.get(declared.type)) is not None:
             describe(declared, told)
         if record is not None:
             providers[address] = record
@@ -74,7 +77,7 @@ def gather(
         at = (held.type, id(held.provider))
         if at not in known and held.address in selection:
             known.add(at)
-            handlers.setdefault(held.type, access.of_record(held)[0])
+            _note(handlers.setdefault(held.type, access.of_record(held)[0]), held.type, described)
     normalisers = {
         name: found for name, handler in handlers.items() if (found := getattr(handler, "normalise", None)) is not None
     }
@@ -111,10 +114,15 @@ def gather(
         replaces=replaces if deciders else None,
         observed=observed,
         retyped=retyped,
-        described={
-            name: told for name, handler in handlers.items() if (told := getattr(handler, "live_facts", None)) is not None
-        },
+        described=described,
     )
+
+
+def _note(handler: Any, type_name: str, described: dict[str, TypeFacts]) -> None:
+    """Note what the cloud told a handler of its type."""
+    told = getattr(handler, "live_facts", None)
+    if told is not None:
+        described[type_name] = told
 
 
 def _renamed(record: Record, declared: Declared, access: Access) -> bool:

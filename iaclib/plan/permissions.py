@@ -15,9 +15,11 @@ from iaclib.provider.permissions import Need, Permissions, permissions
 from iaclib.provider.registry import brings_handler, provider_class
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from iaclib.plan.node import Node
-    from iaclib.plan.plan import Plan
     from iaclib.schema.facts import TypeFacts
+    from iaclib.state.record import Record
 
 _PLAIN = {
     Action.CREATE: ("create", "read"),
@@ -27,35 +29,41 @@ _PLAIN = {
 }
 
 
-def permissions_of(plan: Plan, *, refresh: bool = False) -> Permissions:
-    """Give the policy for a plan; see ``Plan.permissions``."""
+def permissions_of(
+    nodes: Iterable[Node],
+    superseded: Iterable[Record],
+    looked_up: Iterable[str],
+    observed: Iterable[Record],
+    described: Mapping[str, TypeFacts],
+) -> Permissions:
+    """Give the policy for a plan.
+
+    Args:
+        nodes: What is done.
+        superseded: What is left of earlier replacements, and goes.
+        looked_up: The types of which something is looked up.
+        observed: What is read although nothing is done to it.
+        described: What the cloud told of types that have no class.
+    """
     wanted: dict[str, set[str]] = {}
-    for node in plan._nodes.values():
+    for node in nodes:
         for type, operations in _operations(node):
             wanted.setdefault(type, set()).update(operations)
-    for record in plan._superseded:
+    for record in superseded:
         wanted.setdefault(record.type, set()).update(_PLAIN[Action.DELETE])
-    for found in plan.looked_up.values():
-        if found.type:
-            wanted.setdefault(found.type, set()).add("lookup")
-    if refresh or plan._observed is not None:
-        records = (node.record for node in plan._nodes.values())
-        for record in (*records, *plan._superseded, *plan._gone):
-            if record is not None:
-                wanted.setdefault(record.type, set()).add("read")
-    told = dict(plan._facts.described)
-    return permissions(
-        {
-            type: _actions(Need(type, frozenset(operations), told.get(type)))
-            for type, operations in wanted.items()
-            if operations
-        }
-    )
+    for type in looked_up:
+        wanted.setdefault(type, set()).add("lookup")
+    for record in observed:
+        wanted.setdefault(record.type, set()).add("read")
+    needs = [Need(type, frozenset(done), described.get(type)) for type, done in wanted.items() if done]
+    return permissions({need.type: _actions(need) for need in needs})
 
 
 def _operations(node: Node) -> list[tuple[str, set[str]]]:
     """Give each type that a node works on, and what is done."""
     action, type, record = node.action, node.type, node.record
+    if action is Action.DELETE and node.beside:
+        return []  # it goes with another
     found = set(_PLAIN.get(action, ()))
     changes = action is Action.UPDATE or (action is Action.IMPORT and not node.verdict.quiet)
     if changes or node.adopt or (action is Action.REPLACE and node.maybe):

@@ -210,7 +210,14 @@ class Plan(Queries):
         """
         from iaclib.plan.permissions import permissions_of  # few plans are asked
 
-        return permissions_of(self, refresh=refresh)
+        records = [node.record for node in self._nodes.values() if node.record is not None]
+        return permissions_of(
+            self._nodes.values(),
+            self._superseded,
+            [found.type for found in self.looked_up.values() if found.type],
+            [*records, *self._superseded, *self._gone] if refresh or self._observed is not None else [],
+            self._facts.described,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the plan to a file that only its owner may read, to be applied later, elsewhere.

@@ -118,7 +118,10 @@ def written() -> dict[str, set[str]]:
         for one in handler.__mro__:
             if not one.__module__.startswith("iaclib.aws.handlers"):
                 continue
-            modules = [inspect.getmodule(one), *(inspect.getmodule(item) for item in vars(inspect.getmodule(one)).values())]
+            modules = [
+                inspect.getmodule(one),
+                *(inspect.getmodule(item) for item in vars(inspect.getmodule(one)).values()),
+            ]
             for module in modules:
                 if module is not None and module.__name__.startswith(f"{table.__name__.rpartition('.')[0]}.handlers"):
                     names = re.findall(r'"([a-z_]+)"', inspect.getsource(module))

@@ -27,8 +27,8 @@ def test_a_type_that_has_a_class_gives_its_object(stack):
 
 
 def test_what_the_class_refuses_is_refused(stack):
-    with pytest.raises(InvalidPropertyError, match="no property 'Nmae'"):
-        aws.resource("AWS::Kinesis::Stream", "a", Nmae="x")
+    with pytest.raises(InvalidPropertyError, match="no property 'Nome'"):
+        aws.resource("AWS::Kinesis::Stream", "a", Nome="x")
     with pytest.raises(InvalidPropertyError, match="Name and name are one property"):
         aws.resource("AWS::Kinesis::Stream", "a", Name="x", name="x")
     with pytest.raises(DeclarationError, match="has no read handler"):
@@ -62,12 +62,24 @@ def test_a_new_name_is_taken(stack, name):
     assert aws.resource(name, "a", Any=1).Any == 1
 
 
-def test_names_that_are_the_librarys_get_an_underscore(stack):
+def test_names_that_are_taken_get_an_underscore(stack):
     thing = aws.resource("Acme::Web::Site", "a", id_="x", get_="y", type="z", name="n")
 
     assert (thing.id_, thing.get_, thing.type, thing.name) == ("x", "y", "z", "n")
     assert isinstance(thing.id, iac.Output)
     assert isinstance(thing.urn, str)
+
+
+def test_options_may_name_any_property():
+    class Sites(iac.Stack):
+        def build(self) -> None:
+            options = iac.Options(
+                secret_outputs=("Token",), ignore_changes=("Rank",), replace_on_changes=("Deep.Key[0]",)
+            )
+            site = aws.resource("Acme::Web::Site", "a", opts=options, Name="x")
+            self.export(token=site.Token)
+
+    assert isinstance(Simulator().apply(Sites("prod")).outputs["token"], iac.Secret)
 
 
 def test_what_is_learnt_of_a_type_makes_no_difference():
