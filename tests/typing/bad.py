@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import iaclib as iac
+from iaclib import aws
+from iaclib.schema import search
 
 
 class Net(iac.Resource, type="typing:BadNet"):
@@ -109,3 +111,7 @@ iac.Engine(policies=[3])  # E
 iac.Engine(on_event=3)  # E
 iac.Plan.load(3)  # E
 iac.Engine().apply(Shop("prod", cidr="x"), program="shop")  # E
+iac.Engine().plan(Shop("prod", cidr="x")).permissions(refresh="yes")  # E
+aws.resource("Acme::Web::Site", name="site")  # E
+aws.resource("Acme::Web::Site", "site", opts="protect")  # E
+search(3)  # E

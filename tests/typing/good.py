@@ -1,11 +1,14 @@
 """Right programs: both checkers accept every line."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypedDict, assert_type
+from typing import Annotated, Any, Literal, TypedDict, assert_type
 
 import iaclib as iac
+from iaclib import aws
+from iaclib.aws import ec2
 from iaclib.plan.changes import Change
 from iaclib.plan.remedy import DeclaredResource
+from iaclib.schema import search
 from iaclib.testing import Simulator, check
 
 
@@ -123,6 +126,18 @@ plan = engine.plan(shop)
 plan.save("prod.plan")
 assert_type(iac.Plan.load("prod.plan"), iac.Plan)
 assert_type(engine.apply(plan, program=shop).ok, bool)
+needs = plan.permissions(refresh=True)
+assert_type(needs.json(), str)
+assert_type(needs.document, dict[str, Any])
+assert_type(needs.reasons["s3:CreateBucket"], tuple[str, ...])
+for match in search("bucket policy"):
+    assert_type(match.docs, str)
+
+with shop:
+    site = aws.resource(
+        "Acme::Web::Site", "site", Name="x", Pages=[{"Path": plan.ref.name}], opts=iac.Options(protect=True)
+    )
+    ec2.Subnet("beside", vpc_id=site.VpcId, cidr_block="10.0.0.0/24")
 
 with Simulator(policies=[no_deletes]) as sim:
     assert_type(sim.plan(shop, refresh=True).creates(Net), list[str])
