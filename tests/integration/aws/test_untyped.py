@@ -140,13 +140,20 @@ def test_what_it_needs_is_told_by_the_schema(server, engine):
     made = {f"cloudformation:{name}" for name, _ in server.cloud.calls}
     assert made <= set(plan.permissions().actions)
 
-    before, empty = len(server.cloud.calls), iac.Stack("prod", project="one")
-    with empty:
+    with iac.Stack("prod", project="one") as empty:
         pass
-    plan = engine.plan(empty)
-    assert {"acme:delete", "acme:read"} <= set(plan.permissions().actions)
-    engine.apply(plan)
-    assert {f"cloudformation:{name}" for name, _ in server.cloud.calls[before:]} <= set(plan.permissions().actions)
+    for program, refresh, needed in (
+        (One("prod", props={"Name": "a"}), True, {"acme:read"}),
+        (One("prod", props={"Name": "a", "Rank": 2}), False, {"acme:read", "acme:update"}),
+        (empty, False, {"acme:read", "acme:delete"}),
+    ):
+        before = len(server.cloud.calls)
+        plan = engine.plan(program, refresh=refresh)
+        engine.apply(plan)
+        made = {f"cloudformation:{name}" for name, _ in server.cloud.calls[before:]}
+        allowed = set(plan.permissions().actions)
+        assert {one for one in allowed if one.startswith("acme")} == needed
+        assert made <= allowed
 
 
 def test_the_order_of_what_has_none_is_no_change(server, engine):
