@@ -9,7 +9,7 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
@@ -127,6 +127,10 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> Never:
+        msg = "an engine can't be pickled, as it holds open state and keys; make one where it is used (iaclib.fleet does)"
+        raise TypeError(msg)
 
     def close(self) -> None:
         """Give back what the backend holds open."""
