@@ -65,7 +65,7 @@ class _Relayed(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        assert self.server.target.hostname  # noqa: S101 - a URL of ours
+        assert self.server.target.hostname
         self._moto = http.client.HTTPConnection(self.server.target.hostname, self.server.target.port)
 
     def finish(self) -> None:
@@ -97,7 +97,10 @@ class _Relayed(BaseHTTPRequestHandler):
 def _named(headers: http.client.HTTPMessage, body: bytes, method: str) -> str:
     found = _SERVICE.search(headers.get("Authorization", ""))
     service = found[1] if found else "?"
-    action = headers.get("X-Amz-Target", "").rpartition(".")[2] or parse_qs(body.decode("latin-1")).get("Action", [method])[0]
+    action = (
+        headers.get("X-Amz-Target", "").rpartition(".")[2]
+        or parse_qs(body.decode("latin-1")).get("Action", [method])[0]
+    )
     return f"{service}:{action}"
 
 

@@ -129,7 +129,9 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         self.close()
 
     def __reduce__(self) -> Never:
-        msg = "an engine can't be pickled, as it holds open state and keys; make one where it is used (iaclib.fleet does)"
+        msg = (
+            "an engine can't be pickled, as it holds open state and keys; make one where it is used (iaclib.fleet does)"
+        )
         raise TypeError(msg)
 
     def close(self) -> None:

@@ -47,10 +47,10 @@ class Creates:
         """Begin to create what a node declares."""
         desk = self.desk
         now = desk.clock.now()
-        token, begun = desk.token(), now
+        token, begun, first = desk.token(), now, True
         kept = desk.ledger.state.tokens.get(node.address)
         if kept is not None and hmac.compare_digest(kept.digest, inputs_digest(inputs, kept.token, desk.digest())):
-            token, begun = kept.token, kept.begun
+            token, begun, first = kept.token, kept.begun, False
         new = desk.as_declared(
             node, Record(node.address, "", "", uid=token, generation=node.generation, created=now), inputs
         )
@@ -58,7 +58,9 @@ class Creates:
         plain = plain_inputs(inputs)
         by_identity = getattr(handler, "identity", None)  # also beside `find`: some clouds drop the tags of a create
         identity = by_identity(plain) if by_identity is not None else None
-        job = desk.jobs.make(new, "create", desk.token(), begun=now, token=token, inputs=plain, identity=identity)
+        job = desk.jobs.make(
+            new, "create", desk.token(), begun=now, token=token, inputs=plain, identity=identity, first=first
+        )
         supersedes = replacing and record is not None and bool(record.id)
         intent = Intent(
             job.step, "create", token, new, replacing=replacing, supersedes=supersedes, begun=begun,

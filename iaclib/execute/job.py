@@ -37,6 +37,7 @@ class Job:
         inputs: For create and update: what to reach, for lookup: the query; secrets revealed.
         before: For update: what it starts from, secrets revealed.
         identity: For types that carry no token: the id that the inputs lead to.
+        first: For create: whether nobody has called with its token yet.
         begun: When the intent was written, in seconds since the epoch.
         noted: What checkpoints noted so far.
         decides: For "decide": the action that was interrupted.
@@ -65,6 +66,7 @@ class Job:
     before: Mapping[str, Any] = attrs.field(factory=dict)
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
     identity: str | None = None
+    first: bool = False
     begun: float = 0.0
     noted: Checkpoint = attrs.field(factory=Checkpoint)
     decides: str = ""

@@ -43,6 +43,9 @@ class Context(Generic[P]):
         deadline: When the step must be done, in seconds of ``monotonic``.
         record: What state holds of the object, or None on create.
         on_delete: Delete parameters from the resource's options.
+        repeated: On create: whether a call with this token may have been made
+            before. A handler whose cloud knows no tokens looks only then for
+            what such a call may have made.
         inputs: The inputs that the step is about as state holds them, on create
             too: secrets as ``Secret``, so that a handler can tell what to hide.
     """
@@ -56,6 +59,7 @@ class Context(Generic[P]):
     record: Any = None
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
+    repeated: bool = True
     monotonic: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep
     _cancelled: Callable[[], bool] = bool

@@ -235,14 +235,14 @@ class Ec2Handler(AwsHandler):
     def created(self, ctx: AwsContext, make: Callable[[], str]) -> str:
         """Give the id of what this step makes, making it only once.
 
-        Most EC2 create calls know no client token. A create may be repeated
-        after an answer was lost, so the token's tag is looked for first.
+        Most EC2 create calls know no client token. One that may be repeated,
+        since an answer was lost, looks for the token's tag first.
 
         Args:
             ctx: The step.
             make: Makes the object and gives its id.
         """
-        found = self.find_by_token(ctx)
+        found = self.find_by_token(ctx) if ctx.repeated else None
         return str(found[self.id_key]) if found is not None else make()
 
     def fresh(self, ctx: AwsContext, id: str) -> Live:
