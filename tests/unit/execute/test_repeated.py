@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from iaclib import declare as iac
@@ -14,8 +16,8 @@ from virtual import VirtualClock
 class Handler:
     """Fails as told, and notes what it was told; knows nothing of what it made."""
 
-    seen: list[tuple[str, bool]] = []
-    fails: list[Exception] = []
+    seen: ClassVar[list[tuple[str, bool]]] = []
+    fails: ClassVar[list[Exception]] = []
 
     def create(self, ctx, inputs):
         self.seen.append((ctx.token, ctx.repeated))
