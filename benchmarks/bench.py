@@ -58,6 +58,22 @@ for thing in declared:
 db.commit()
 """
 
+TESTED = """
+import time
+import iaclib as iac
+from iaclib.testing import Simulator
+class H: pass
+class Thing(iac.Resource, type="bench:Thing", handler=H):
+    size: iac.Input[int] = iac.field()
+    label: iac.Input[str] = iac.field(replaces=True)
+    tags: iac.Input[dict[str, str]] | None = iac.field(default=None)
+    arn: iac.Output[str] = iac.computed(stable=True)
+class Many(iac.Stack):
+    n: int
+    def build(self):
+        for i in range(self.n): Thing(f"t{i}", size=i, label=f"label-{i}", tags={"n": str(i)})
+"""
+
 
 def child(code: str, *args: str) -> tuple[float, float]:
     """Run code in a fresh interpreter; give wall seconds and peak MB."""
@@ -114,6 +130,13 @@ def main() -> None:
         prepare=COMMON + size + "engine.apply(flat(n))",
         args=("1000",),
     )
+    one = "with Simulator() as sim: sim.apply(sim.plan(Many('s', n=n)))\n"
+    row("import iaclib.testing.Simulator", TESTED)
+    row("simulated: 1,000, planned and applied", TESTED + "n = 1000\n" + one, bare=BARE, args=("1000",))
+    row("simulated: 100 tests of 50", TESTED + "n = 50\nfor _ in range(100):\n    " + one)
+    plugin = "import pytest, sys; sys.exit(pytest.main(['--version', '-p', 'no:iaclib'{}]))"
+    row("pytest --version", plugin.format(""))
+    row("pytest --version, with the plugin", plugin.format(", '-p', 'iaclib.testing.plugin'"))
 
 
 if __name__ == "__main__":

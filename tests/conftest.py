@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,13 +23,13 @@ from postgres_here import PostgresHere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # How long an example takes is a benchmark's to say: machines are shared.
 settings.register_profile("iaclib", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("iaclib")
 
 _CONTRACT = re.compile(r"/test_(?:local|objects|postgres|object_contract)\.py::Test(\w+)::")
+_MOTO = Path(__file__).parent / "support" / "moto_here.py"
 _START = 30  # seconds until the server has to answer
 
 
@@ -76,7 +77,7 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    command = [sys.executable, "-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, str(_MOTO), "-H", "127.0.0.1", "-p", str(port)]
     with log.open("wb") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=log.parent)
         try:
@@ -84,7 +85,11 @@ def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            try:
+                server.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # it waits for connections of which a busy machine left some open
+                server.kill()
+                server.wait()
 
 
 def _await(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from typing import TYPE_CHECKING, Any
+
+from iaclib.provider.registry import load
 
 if TYPE_CHECKING:
     from iaclib.provider.handler import Handler
@@ -52,7 +53,7 @@ def handler(type: str) -> Handler[Any]:
     """
     found = _loaded.get(type)
     if found is None:
-        module, _, name = (HANDLERS.get(type) or LOOKUPS[type]).partition(":")
+        made = load(HANDLERS.get(type) or LOOKUPS[type])
         with _lock:
-            found = _loaded.setdefault(type, getattr(importlib.import_module(module), name)())
+            found = _loaded.setdefault(type, made())
     return found

@@ -15,16 +15,38 @@ import threading
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from iaclib.backends import object_url
-from iaclib.backends.object_store import Changed, Found, Listed
+from iaclib.backends import object_answers, object_url
+from iaclib.backends.object_answers import Answer, Means, Missing, Service
+from iaclib.backends.object_store import Found, Listed
 from iaclib.backends.objects import Objects
-from iaclib.errors import ConfigError, StateError
+from iaclib.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_PASSING: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 _EXAMPLE: Final = "azblob://account/container/prefix"
+_ROLE: Final = "of the role Storage Blob Data Contributor, from where the account's network rules allow it"
+_BLOB: Final = Service(
+    "Azure Blob Storage",
+    bucket="container",
+    login="run `az login`, or set AZURE_STORAGE_CONNECTION_STRING",
+    needs=dict.fromkeys(("read", "make", "overwrite", "delete", "list"), _ROLE),
+    codes={
+        **dict.fromkeys(("BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"), Means.CHANGED),
+        "ContainerNotFound": Means.NO_BUCKET,
+        **dict.fromkeys(
+            (
+                "AuthenticationFailed",
+                "InvalidAuthenticationInfo",
+                "KeyBasedAuthenticationNotPermitted",
+                "NoAuthenticationInformation",
+            ),
+            Means.LOGIN,
+        ),
+        **dict.fromkeys(("BlobImmutableDueToLegalHold", "BlobImmutableDueToPolicy"), Means.KEPT),
+        **dict.fromkeys(("AccountIsDisabled", "LeaseIdMissing", "PublicAccessNotPermitted"), Means.REFUSED),
+    },
+)
 _WHOLE: Final = 256 * 1024 * 1024  # bytes that one request may write; more would be several, and not atomic
 
 
@@ -88,34 +110,32 @@ class BlobObjects:
             return Found(data, blob.properties.etag, age)
 
         try:
-            return self._call(name, read)  # type: ignore[no-any-return]
-        except _MissingError:
+            return self._call("read", name, read)  # type: ignore[no-any-return]
+        except Missing:
             return None
 
     def put_if_absent(self, name: str, data: bytes) -> str:
         """Make an object; see ``ObjectStore.put_if_absent``."""
-        return self._put(name, data, overwrite=False)
+        return self._put("make", name, data, overwrite=False)
 
     def put_if(self, name: str, version: str, data: bytes) -> str:
         """Overwrite an object; see ``ObjectStore.put_if``."""
         from azure.core import MatchConditions
 
-        return self._put(name, data, overwrite=True, etag=version, match_condition=MatchConditions.IfNotModified)
+        condition = {"etag": version, "match_condition": MatchConditions.IfNotModified}
+        return self._put("overwrite", name, data, overwrite=True, **condition)
 
-    def _put(self, name: str, data: bytes, **condition: Any) -> str:
+    def _put(self, tried: str, name: str, data: bytes, **condition: Any) -> str:
         def write(client: Any) -> str:
             return str(client.get_blob_client(self._prefix + name).upload_blob(data, **condition)["etag"])
 
-        try:
-            return self._call(name, write)  # type: ignore[no-any-return]
-        except _MissingError:
-            raise self._changed(name) from None
+        return self._call(tried, name, write)  # type: ignore[no-any-return]
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``ObjectStore.delete``."""
         try:
-            self._call(name, lambda client: client.delete_blob(self._prefix + name))
-        except _MissingError:
+            self._call("delete", name, lambda client: client.delete_blob(self._prefix + name))
+        except Missing:
             return
 
     def list(self, prefix: str) -> Sequence[Listed]:
@@ -127,7 +147,7 @@ class BlobObjects:
                 Listed(one.name.removeprefix(self._prefix), one.size, one.last_modified.timestamp()) for one in blobs
             ]
 
-        return self._call(prefix, read)  # type: ignore[no-any-return]
+        return self._call("list", prefix, read)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close connections."""
@@ -183,52 +203,26 @@ class BlobObjects:
         endpoint = self._endpoint or f"https://{self._account}.blob.core.windows.net"
         return ContainerClient(endpoint, self._container, credential=DefaultAzureCredential(), **settings)
 
-    def _call(self, name: str, call: Callable[[Any], Any]) -> Any:
+    def _call(self, tried: str, name: str, call: Callable[[Any], Any]) -> Any:
         client = self._client()
-        from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+        from azure.core.exceptions import AzureError, ClientAuthenticationError, DecodeError, HttpResponseError
 
+        where = self._where(name)
         try:
             return call(client)
-        except ClientAuthenticationError as error:
-            if error.status_code is None:  # no answer of the service, but no credentials to ask it with
-                raise StateError(
-                    f"{self._where(name)}: no usable Azure credentials, expected a connection string or what "
-                    "DefaultAzureCredential takes; run `az login`, or set AZURE_STORAGE_CONNECTION_STRING"
-                ) from None
-            raise self._translated(name, error) from None
+        except (DecodeError, ValueError) as error:  # what answered is no Blob Storage
+            raise object_answers.unreached(_BLOB, where, error) from None
         except HttpResponseError as error:
-            raise self._translated(name, error) from None
+            if error.status_code == 200:  # noqa: PLR2004 - as above, where the SDK wanted another success
+                raise object_answers.unreached(_BLOB, where, error) from None
+            if isinstance(error, ClientAuthenticationError) and error.status_code is None:
+                raise object_answers.not_logged_in(_BLOB, where, error) from None  # nobody to ask the service as
+            raise object_answers.failure(_BLOB, where, tried, _answer(error)) from None
         except AzureError as error:
-            raise StateError(
-                f"{self._where(name)}: Azure Blob Storage could not be reached ({type(error).__name__}), expected an "
-                "answer; try again",
-                retryable=True,
-            ) from None
-
-    def _translated(self, name: str, error: Any) -> Exception:
-        where, status = self._where(name), error.status_code or 0
-        code = str(getattr(error.error_code, "value", error.error_code) or "")
-        if code in ("BlobAlreadyExists", "ConditionNotMet", "TargetConditionNotMet"):
-            return self._changed(name)
-        if code == "ContainerNotFound":
-            return StateError(f"{where}: there is no such container, expected it to exist; make it, or correct state=")
-        if status == 404:  # noqa: PLR2004 - not found
-            return _MissingError()
-        if status in _PASSING:
-            after = error.response.headers.get("Retry-After", "") if error.response is not None else ""
-            return StateError(
-                f"{where}: Azure Blob Storage can't do it now ({code or status}), expected it to; try again later",
-                retryable=True,
-                retry_after=float(after) if after.isdigit() else None,
-            )
-        return StateError(
-            f"{where}: Azure Blob Storage refused ({code or status}), expected the right to read and write here; see "
-            "the account's roles, and the credentials in use"
-        )
-
-    def _changed(self, name: str) -> Changed:
-        return Changed(f"{self._where(name)}: the object changed meanwhile, expected it as it was read; run again")
+            raise object_answers.unreached(_BLOB, where, error) from None
 
 
-class _MissingError(Exception):
-    """There is no such object."""
+def _answer(error: Any) -> Answer:
+    code = getattr(error, "error_code", None)  # a word of the SDK's own list, or a text
+    headers = error.response.headers if error.response is not None else {}
+    return Answer(error.status_code or 0, str(getattr(code, "value", code) or ""), headers.get("Retry-After", ""))

@@ -9,21 +9,42 @@ Source: https://cloud.google.com/storage/docs/request-preconditions
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import threading
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from iaclib.backends import object_url
-from iaclib.backends.object_store import Changed, Found, Listed
+from iaclib.backends import object_answers, object_url
+from iaclib.backends.object_answers import Answer, Means, Missing, Service
+from iaclib.backends.object_store import Found, Listed
 from iaclib.backends.objects import Objects
-from iaclib.errors import ConfigError, StateError
+from iaclib.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_PASSING: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 _EXAMPLE: Final = "gs://bucket/prefix"
+_NO_BUCKET: Final = "no such bucket"  # the service has no word of its own for it, and tells it in a sentence
+_GCS: Final = Service(
+    "Google Cloud Storage",
+    login="run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    needs={
+        "read": "storage.objects.get (and storage.objects.list: without it the same is said of an object that is not there)",
+        "make": "storage.objects.create",
+        "overwrite": "storage.objects.create and storage.objects.delete",
+        "delete": "storage.objects.delete",
+        "list": "storage.objects.list",
+    },
+    codes={
+        _NO_BUCKET: Means.NO_BUCKET,
+        **dict.fromkeys(("rateLimitExceeded", "userRateLimitExceeded"), Means.LATER),
+        **dict.fromkeys(("quotaExceeded", "dailyLimitExceeded"), Means.FULL),
+        **dict.fromkeys(("retentionPolicyNotMet", "objectUnderActiveHold"), Means.KEPT),
+        "accountDisabled": Means.REFUSED,
+    },
+)
 _TIMEOUT: Final = (10, 30)  # seconds to connect, and to wait for bytes
 _SCOPE: Final = "https://www.googleapis.com/auth/devstorage.read_write"
 
@@ -72,19 +93,19 @@ class GcsObjects:
             return Found(data, str(blob.generation), getattr(self._seen, "age", None))
 
         try:
-            return self._call(name, read)  # type: ignore[no-any-return]
-        except _MissingError:
+            return self._call("read", name, read)  # type: ignore[no-any-return]
+        except Missing:
             return None
 
     def put_if_absent(self, name: str, data: bytes) -> str:
         """Make an object; see ``ObjectStore.put_if_absent``."""
-        return self._put(name, data, 0)
+        return self._put("make", name, data, 0)
 
     def put_if(self, name: str, version: str, data: bytes) -> str:
         """Overwrite an object; see ``ObjectStore.put_if``."""
-        return self._put(name, data, int(version))
+        return self._put("overwrite", name, data, int(version))
 
-    def _put(self, name: str, data: bytes, generation: int) -> str:
+    def _put(self, tried: str, name: str, data: bytes, generation: int) -> str:
         def write(bucket: Any) -> str:
             blob = bucket.blob(self._prefix + name)
             blob.upload_from_string(
@@ -96,16 +117,15 @@ class GcsObjects:
             )
             return str(blob.generation)
 
-        try:
-            return self._call(name, write)  # type: ignore[no-any-return]
-        except _MissingError:  # of what is to be made only the bucket can be missing
-            raise (self._changed(name) if generation else self._no_bucket(name)) from None
+        return self._call(tried, name, write)  # type: ignore[no-any-return]
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``ObjectStore.delete``."""
         try:
-            self._call(name, lambda bucket: bucket.blob(self._prefix + name).delete(retry=None, timeout=_TIMEOUT))
-        except _MissingError:
+            self._call(
+                "delete", name, lambda bucket: bucket.blob(self._prefix + name).delete(retry=None, timeout=_TIMEOUT)
+            )
+        except Missing:
             return
 
     def list(self, prefix: str) -> Sequence[Listed]:
@@ -121,10 +141,7 @@ class GcsObjects:
             )
             return [Listed(one.name.removeprefix(self._prefix), one.size, one.updated.timestamp()) for one in blobs]
 
-        try:
-            return self._call(prefix, read)  # type: ignore[no-any-return]
-        except _MissingError:
-            raise self._no_bucket(prefix) from None
+        return self._call("list", prefix, read)  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Close connections."""
@@ -155,7 +172,7 @@ class GcsObjects:
             emulated = "STORAGE_EMULATOR_HOST" in os.environ
             credentials = AnonymousCredentials() if emulated else default(scopes=[_SCOPE])[0]
         except GoogleAuthError as error:
-            raise self._unauthorised("", error) from None
+            raise object_answers.not_logged_in(_GCS, self.place, error) from None
         from requests.adapters import HTTPAdapter
 
         session = AuthorizedSession(credentials, refresh_timeout=_TIMEOUT[1], max_refresh_attempts=1)
@@ -173,62 +190,32 @@ class GcsObjects:
             age = (parsedate_to_datetime(date) - parsedate_to_datetime(modified)).total_seconds()
             self._seen.age = max(age - 1, 0.0)
 
-    def _call(self, name: str, call: Callable[[Any], Any]) -> Any:
+    def _call(self, tried: str, name: str, call: Callable[[Any], Any]) -> Any:
         bucket = self._bucket()
         from google.api_core.exceptions import GoogleAPICallError
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError, TransportError
         from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
         from requests.exceptions import RequestException
 
+        where = f"{self.place}{name}"
         try:
             return call(bucket)
         except GoogleAPICallError as error:
-            raise self._translated(name, error.code or 0, error.response) from None
+            raise object_answers.failure(_GCS, where, tried, _answer(error.code or 0, error.response)) from None
         except InvalidResponse as error:
-            raise self._translated(name, error.response.status_code, error.response) from None
+            answer = _answer(error.response.status_code, error.response)
+            raise object_answers.failure(_GCS, where, tried, answer) from None
         except GoogleAuthError as error:
-            raise self._unauthorised(name, error) from None
+            if error.retryable or isinstance(error, TransportError):  # who gives out credentials could not be asked
+                raise object_answers.unreached(_GCS, where, error) from None
+            raise object_answers.not_logged_in(_GCS, where, error) from None
         except (RequestException, DataCorruption) as error:
-            raise StateError(
-                f"{self.place}{name}: Google Cloud Storage could not be reached ({type(error).__name__}), expected an "
-                "answer; try again",
-                retryable=True,
-            ) from None
-
-    def _translated(self, name: str, status: int, answer: Any) -> Exception:
-        where = f"{self.place}{name}"
-        if status == 412:  # noqa: PLR2004 - precondition failed
-            return self._changed(name)
-        if status == 404:  # noqa: PLR2004 - not found
-            if "bucket does not exist" in getattr(answer, "text", ""):
-                return self._no_bucket(name)
-            return _MissingError()
-        if status in _PASSING:
-            after = getattr(answer, "headers", {}).get("Retry-After", "")
-            return StateError(
-                f"{where}: Google Cloud Storage can't do it now ({status}), expected it to; try again later",
-                retryable=True,
-                retry_after=float(after) if after.isdigit() else None,
-            )
-        return StateError(
-            f"{where}: Google Cloud Storage refused ({status}), expected the right to read and write here; see the "
-            "bucket's permissions, and the credentials in use"
-        )
-
-    def _unauthorised(self, name: str, error: Exception) -> StateError:
-        return StateError(
-            f"{self.place}{name}: no usable Google credentials ({type(error).__name__}), expected application default "
-            "ones; run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
-        )
-
-    def _no_bucket(self, name: str) -> StateError:
-        return StateError(
-            f"{self.place}{name}: there is no such bucket, expected it to exist; make it, or correct state="
-        )
-
-    def _changed(self, name: str) -> Changed:
-        return Changed(f"{self.place}{name}: the object changed meanwhile, expected it as it was read; run again")
+            raise object_answers.unreached(_GCS, where, error) from None
 
 
-class _MissingError(Exception):
-    """There is no such object."""
+def _answer(status: int, said: Any) -> Answer:
+    text = getattr(said, "text", "")
+    code = _NO_BUCKET if status == 404 and "bucket does not exist" in text else ""  # noqa: PLR2004 - not found
+    with contextlib.suppress(ValueError, KeyError, IndexError, TypeError):
+        code = code or str(json.loads(text)["error"]["errors"][0]["reason"])
+    return Answer(status, code, getattr(said, "headers", {}).get("Retry-After", ""))

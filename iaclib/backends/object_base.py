@@ -205,5 +205,10 @@ def _parts(rows: Iterable[tuple[Key, bytes]]) -> Iterable[list[tuple[Key, bytes]
         yield part
 
 
+def digest_in(name: str) -> str:
+    """Give the digest in a chunk's name."""
+    return name.rpartition("/")[2].partition("-")[0]
+
+
 def _digest(data: bytes) -> str:
     return sha256(data).hexdigest()[:40]

@@ -22,7 +22,7 @@ from iaclib.state import codec, packing, rows
 from iaclib.state.journal import Ran
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from iaclib.backends.object_base import Chunk
@@ -58,10 +58,45 @@ def fold(store: ObjectStore, reader: Reader, ref: StackRef, keep: int, grace: ti
         The base, which the head has to name to make it count, and the names of
         what was garbage before, to be deleted once it does.
     """
+    view = _view(reader, ref)
+    garbage = _garbage(store, reader, ref, view, grace)
+    index = _folded(store, reader, ref, view, _past(view, keep))
+    return write_index(store, ref, index), garbage
+
+
+def fold_alone(store: ObjectStore, reader: Reader, ref: StackRef) -> tuple[Base, set[str]]:
+    """Write a base that holds all of the journal and needs nothing of what was, under the lease.
+
+    What else is kept twice, in the journal, is kept twice here too.
+
+    Returns:
+        The base, which the head has to name to make it count, and the names of
+        all that it needs.
+    """
+    index = _folded(store, reader, ref, _view(reader, ref), ())
+    with written(store, ref) as write:
+        chunks = [
+            attrs.evolve(
+                chunk, name=write(object_base.dump_chunk(list(part.items())), object_base.digest_in(chunk.name))
+            )
+            for chunk, part in zip(index.state, reader.rows(ref, index.state), strict=True)
+        ]
+    copy = attrs.evolve(index, state=chunks)
+    second = write_index(store, ref, copy)
+    index = attrs.evolve(index, past=(second,))
+    base = write_index(store, ref, index)
+    return base, {base.index, second.index, *index.names(), *copy.names()}
+
+
+def _view(reader: Reader, ref: StackRef) -> View:
     view = reader.view(ref)
     if view is None:
         raise packing.corrupt(reader.where(ref), "its head is missing")
-    garbage = _garbage(store, reader, ref, view, grace)
+    return view
+
+
+def _folded(store: ObjectStore, reader: Reader, ref: StackRef, view: View, past: Sequence[Base]) -> Index:
+    """Write the chunks that the journal changes; give the index of all."""
     where = reader.where(ref)
     appends = entries(view.slots, where)
     read: dict[Chunk, Rows] = {}
@@ -80,15 +115,14 @@ def fold(store: ObjectStore, reader: Reader, ref: StackRef, keep: int, grace: ti
 
     changes = rows.fold([entry for append in appends for entry in append], find, where)
     with written(store, ref) as write:
-        index = Index(
+        return Index(
             object_base.change(view.index.state, changes, load, write),
             object_base.change(view.index.runs, runs_of(appends), load, write),
-            _past(view, keep),
+            past,
             view.end.slot,
             view.end.serial,
             view.end.lineage,
         )
-    return write_index(store, ref, index), garbage
 
 
 @contextmanager
@@ -152,8 +186,8 @@ def clean(store: ObjectStore, garbage: Sequence[str]) -> None:
     at_once(store.delete, garbage)
 
 
-def blank(store: ObjectStore, ref: StackRef) -> None:
-    """Delete what a stack that is to be as if never written consists of, but for its head and the names of its journal.
+def blank(store: ObjectStore, ref: StackRef, needed: Container[str] = ()) -> None:
+    """Delete what a stack consists of, but for its head, what is still needed, and the names of its journal.
 
     A name that a stopped holder may still try to write has to stay taken; so
     the slots are kept, with nothing in them.
@@ -170,4 +204,4 @@ def blank(store: ObjectStore, ref: StackRef) -> None:
                 left = attrs.evolve(slot, write=uuid4().hex, lineage="", serial=0, entries=b"")
                 store.put_if(name, found.version, layout.dump_slot(left))
 
-    at_once(drop, [one.name for one in store.list(layout.folder(ref))])
+    at_once(drop, [one.name for one in store.list(layout.folder(ref)) if one.name not in needed])

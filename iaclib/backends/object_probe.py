@@ -1,6 +1,7 @@
 """Finds out whether a store does what conditional writes are for, before state is trusted to it.
 
-Some look-alikes of S3 take the headers and ignore them. A store that passed has
+Some look-alikes of S3 take the headers and ignore them, and some credentials
+allow only part of what is needed. A store that passed has
 a marker under its prefix, which names the store, so that one process in many
 has to probe, and a copy of the objects elsewhere is probed again.
 """
@@ -33,6 +34,8 @@ def probe(store: ObjectStore) -> None:
     except StateCorruptError:
         pass  # it says nothing that probing doesn't find out again
     name = f"probe/{uuid4().hex}"
+    store.list(name)  # what may not be done is found out while there is nothing yet that could be left behind
+    store.delete(name)
     first = store.put_if_absent(name, b"1")
     try:
         _must_refuse(store, "If-None-Match", lambda: store.put_if_absent(name, b"2"))

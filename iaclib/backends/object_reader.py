@@ -14,7 +14,7 @@ from iaclib.backends import leasing, object_base
 from iaclib.backends import object_layout as layout
 from iaclib.backends.object_base import Chunk, Index, Rows
 from iaclib.backends.object_layout import Base, Head, Slot
-from iaclib.errors import StateCorruptError
+from iaclib.errors import StateCorruptError, StateVersionError
 from iaclib.state import packing
 
 if TYPE_CHECKING:
@@ -125,10 +125,24 @@ class Reader:
                 raise packing.corrupt(self.where(ref), f"the object {name} is missing")
         return None if found is None else (layout.load_head(found.data, ref, self.where(ref)), found)
 
-    def heads(self) -> list[tuple[StackRef, Head]]:
-        """Read all heads."""
+    def stacks(self) -> list[StackRef]:
+        """List the stacks that have state.
+
+        A stack whose head or journal is damaged, or of a newer format, is among them: the rest of a store can be worked
+        with, and that one can be loaded, which tells what is wrong.
+        """
         refs = [layout.ref_of(listed.name) for listed in self._store.list(layout.HEADS)]
-        return [(ref, found[0]) for ref, found in zip(refs, at_once(self.head, refs), strict=True) if found is not None]
+        return sorted(ref for ref, there in zip(refs, at_once(self._has_state, refs), strict=True) if there)
+
+    def _has_state(self, ref: StackRef) -> bool:
+        try:
+            read = self.head(ref)
+            if read is not None and not read[0].lineage:  # perhaps of a run that has not given its lease back
+                end = self.end(ref)
+                return end is not None and bool(end[1].lineage)
+        except (StateCorruptError, StateVersionError):
+            return True
+        return read is not None
 
     def view(self, ref: StackRef) -> View | None:
         """Read a stack's head, index and journal; None if it has no head."""

@@ -173,14 +173,8 @@ class Objects:
     # ---------------------------------------------------------------------------------------------------------- state
 
     def stacks(self) -> Sequence[StackRef]:
-        """List the stacks that have state."""
-        found = []
-        for ref, head in self._reader.heads():
-            if head.lineage:
-                found.append(ref)
-            elif (read := self._reader.end(ref)) is not None and read[1].lineage:
-                found.append(ref)  # written by a run that has not given its lease back
-        return sorted(found)
+        """List the stacks that have state, those included of which that can't be read: loading them tells why."""
+        return self._reader.stacks()
 
     def load(self, ref: StackRef) -> Snapshot:
         """Read the state; an empty snapshot for a stack that was never written."""
@@ -225,6 +219,16 @@ class Objects:
             hand.end, hand.tried = End(end.slot, 0, ""), None
             self._leases.rewrite_head(lease, hand, {"base": Base("", end.slot, 0, 0)})
             object_folding.blank(self._store, lease.ref)
+
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials; a bucket that keeps versions of what is deleted still has them."""
+        hand = self._leases.hand(lease)
+        with hand.writing:
+            end = self._end(lease, hand)
+            base, needed = object_folding.fold_alone(self._store, self._reader, lease.ref)
+            hand.end, hand.tried = End(end.slot, end.serial, end.lineage), None
+            self._leases.rewrite_head(lease, hand, {"base": base})
+            object_folding.blank(self._store, lease.ref, needed)
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int) -> int:
         """Write entries; see ``Backend.append``."""

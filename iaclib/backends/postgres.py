@@ -162,7 +162,7 @@ class Postgres:
             # Folding only saves work later. What keeps it from working is said by the next load, not here, where it
             # would hide how a run ended.
             with contextlib.suppress(StateError):
-                self._server.write(lambda server: self._fold(server, lease.ref, prune=True))
+                self._server.write(lambda server: self._fold(server, lease.ref, keep=self._keep))
 
     def evict(self, ref: StackRef) -> Holder | None:
         """Take the lease from whoever holds it, with a higher fence; gives who that was, None if nobody did."""
@@ -290,6 +290,16 @@ class Postgres:
 
         self._server.write(work)
 
+    def forget_past(self, lease: Lease) -> None:
+        """Drop earlier serials; the server's own files may hold their bytes until it uses the space again."""
+
+        def work(server: PostgresServer) -> None:
+            if server.execute(f"SELECT id FROM @.stacks WHERE {OURS} FOR UPDATE", by(lease)).fetchone() is None:  # noqa: S608 - ours
+                raise leasing.lost(lease)
+            self._fold(server, lease.ref, keep=0)
+
+        self._server.write(work)
+
     def history(self, ref: StackRef) -> Sequence[RunSummary]:
         """List runs, oldest first."""
         found: list[Any] = self._server.read(
@@ -306,9 +316,7 @@ class Postgres:
     def salvage(self, ref: StackRef) -> Salvaged:
         """Read what can be read of damaged state; see ``Mender.salvage``."""
         nothing = Salvaged(Snapshot())
-        return self._server.read(
-            lambda server: postgres_journal.salvage(server, ref, self._where(ref)) or nothing, nothing
-        )
+        return self._server.read(lambda server: postgres_journal.salvage(server, ref, self._where(ref)), nothing)
 
     def reopen(self, ref: StackRef) -> None:
         """Make leases possible again; see ``Mender.reopen``."""
@@ -354,8 +362,8 @@ class Postgres:
 
     # -------------------------------------------------------------------------------------------------------- folding
 
-    def _fold(self, server: PostgresServer, ref: StackRef, *, prune: bool = False) -> None:
-        """Bring the rows up to the journal's end: work for what changed, not for what is there."""
+    def _fold(self, server: PostgresServer, ref: StackRef, *, keep: int | None = None) -> None:
+        """Bring the rows up to the journal's end, and the base to so many serials before it: work for what changed."""
         head = postgres_journal.head(server, ref, lock=True)
         if head is None:
             return
@@ -363,9 +371,9 @@ class Postgres:
         if serial > folded:
             postgres_journal.fold(server, "@.rows", stack, (folded, serial), self._where(ref))
             server.execute("UPDATE @.stacks SET folded=%s WHERE id=%s", (serial, stack))
-        if prune and serial > self._keep:
-            based, upto = postgres_journal.based(server, stack, self._where(ref)), serial - self._keep
-            if upto - based > self._keep // 10:
+        if keep is not None and serial > keep:
+            based, upto = postgres_journal.based(server, stack, self._where(ref)), serial - keep
+            if upto - based > keep // 10:
                 postgres_journal.fold(server, "@.base", stack, (based, upto), self._where(ref))
                 server.execute("DELETE FROM @.journal WHERE stack=%s AND serial<=%s", (stack, upto))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
-from iaclib.errors import StateCorruptError
 from iaclib.state import codec, rows
 from iaclib.state.journal import Ran
 
@@ -129,25 +128,19 @@ def remove(server: PostgresServer, stack: int, tables: Sequence[str] = ("journal
 # ---------------------------------------------------------------------------------------------------------- mending
 
 
-def salvage(server: PostgresServer, ref: StackRef, where: str) -> Salvaged | None:
-    """Read all that is kept of a stack; None for one that was never written."""
-    from iaclib.backends.mended_rows import salvaged  # only where there is damage
+def salvage(server: PostgresServer, ref: StackRef, where: str) -> Salvaged:
+    """Read all that is kept of a stack."""
+    from iaclib.backends.mended_rows import read_all  # only where there is damage
 
     server.check_format()
-    found = server.execute(
-        "SELECT id, lineage, serial, folded, holder FROM @.stacks WHERE project=%s AND name=%s", ref
-    ).fetchone()
-    if found is None:
-        return None
-    stack, lineage, serial, folded, holder = found
-    try:
-        oldest = based(server, stack, where)
-    except StateCorruptError:
-        oldest = 0  # then the journal begins too late
-    base = kept(server, "@.base", stack) if oldest else []
-    runs = server.execute("SELECT id, data, crc FROM @.runs WHERE stack=%s ORDER BY number", (stack,)).fetchall()
-    span = (lineage, serial, folded, oldest)
-    return salvaged(where, span, kept(server, "@.rows", stack), base, runs, read(server, stack, 0), holder)
+    return read_all(
+        server.execute,
+        lambda table, stack: kept(server, f"@.{table}", stack),
+        lambda stack: based(server, stack, where),
+        lambda stack: read(server, stack, 0),
+        ref,
+        where,
+    )
 
 
 def rewrite(

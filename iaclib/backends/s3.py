@@ -15,16 +15,47 @@ from email.utils import parsedate_to_datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from iaclib.backends import object_url
-from iaclib.backends.object_store import Changed, Found, Listed
+from iaclib.backends import object_answers, object_url
+from iaclib.backends.object_answers import Answer, Means, Missing, Service
+from iaclib.backends.object_store import Found, Listed
 from iaclib.backends.objects import Objects
-from iaclib.errors import ConfigError, StateError
+from iaclib.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-_PASSING: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
 _EXAMPLE: Final = "s3://bucket/prefix?region=eu-west-1"
+_S3: Final = Service(
+    "S3",
+    login="sign in again or renew them as for any AWS tool (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID)",
+    needs={
+        "read": "s3:GetObject (and s3:ListBucket: without it the same is said of an object that is not there)",
+        "make": "s3:PutObject",
+        "overwrite": "s3:PutObject",
+        "delete": "s3:DeleteObject",
+        "list": "s3:ListBucket",
+    },
+    codes={
+        "NoSuchBucket": Means.NO_BUCKET,
+        **dict.fromkeys(
+            (
+                "PermanentRedirect",
+                "TemporaryRedirect",
+                "AuthorizationHeaderMalformed",
+                "IllegalLocationConstraintException",
+            ),
+            Means.ELSEWHERE,
+        ),
+        **dict.fromkeys(("SlowDown", "RequestTimeout"), Means.LATER),
+        **dict.fromkeys(
+            ("ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired"),
+            Means.LOGIN,
+        ),
+        "RequestTimeTooSkewed": Means.CLOCK,
+        # Amazon's has no end; look-alikes do: Ceph and others, MinIO twice.
+        **dict.fromkeys(("QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"), Means.FULL),
+    },
+)
 
 
 class S3(Objects):
@@ -85,8 +116,8 @@ class S3Objects:
     def get(self, name: str) -> Found | None:
         """Read an object; see ``ObjectStore.get``."""
         try:
-            answer = self._call(name, lambda client: _read(client.get_object(**self._at(name))))
-        except _MissingError:
+            answer = self._call("read", name, lambda client: _read(client.get_object(**self._at(name))))
+        except Missing:
             return None
         age = None
         if (date := answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")) is not None:
@@ -96,22 +127,23 @@ class S3Objects:
 
     def put_if_absent(self, name: str, data: bytes) -> str:
         """Make an object; see ``ObjectStore.put_if_absent``."""
-        return self._put(name, data, IfNoneMatch="*")
+        return self._put("make", name, data, IfNoneMatch="*")
 
     def put_if(self, name: str, version: str, data: bytes) -> str:
         """Overwrite an object; see ``ObjectStore.put_if``."""
-        return self._put(name, data, IfMatch=version)
+        return self._put("overwrite", name, data, IfMatch=version)
 
-    def _put(self, name: str, data: bytes, **condition: str) -> str:
-        try:
-            answer = self._call(name, lambda client: client.put_object(**self._at(name), Body=data, **condition))
-        except _MissingError:
-            raise self._changed(name) from None
-        return str(answer["ETag"])
+    def _put(self, tried: str, name: str, data: bytes, **condition: str) -> str:
+        return str(
+            self._call(tried, name, lambda client: client.put_object(**self._at(name), Body=data, **condition)["ETag"])
+        )
 
     def delete(self, name: str) -> None:
         """Delete an object; see ``ObjectStore.delete``."""
-        self._call(name, lambda client: client.delete_object(**self._at(name)))
+        try:
+            self._call("delete", name, lambda client: client.delete_object(**self._at(name)))
+        except Missing:
+            return
 
     def list(self, prefix: str) -> Sequence[Listed]:
         """List objects; see ``ObjectStore.list``."""
@@ -120,12 +152,12 @@ class S3Objects:
     def _pages(self, prefix: str) -> Iterator[Listed]:
         asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
         while True:
-            answer = self._call(prefix, partial(_list, asked))
-            for one in answer.get("Contents", ()):
+            page, more = self._call("list", prefix, partial(_list, asked))
+            for one in page:
                 yield Listed(one["Key"].removeprefix(self._prefix), one["Size"], one["LastModified"].timestamp())
-            if not answer.get("IsTruncated"):
+            if not more:
                 return
-            asked["ContinuationToken"] = answer["NextContinuationToken"]
+            asked["ContinuationToken"] = more
 
     def close(self) -> None:
         """Close connections."""
@@ -144,77 +176,80 @@ class S3Objects:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                try:
-                    from botocore.config import Config
-                    from botocore.session import Session
-                except ImportError:
-                    raise ConfigError(
-                        f"{self.place}: the AWS SDK is not installed, expected boto3; install iaclib[aws]"
-                    ) from None
+                from botocore.config import Config
+                from botocore.session import Session
+
                 # Retries are `Patient`'s: only it can tell a write that was done from one that lost.
                 settings = Config(
                     retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=30, max_pool_connections=32
                 )
                 session = Session()
                 session.register_component("data_loader", _loader())
-                self._made = session.create_client(
-                    "s3", region_name=self._region, endpoint_url=self._endpoint, config=settings
-                )
+                try:
+                    self._made = session.create_client(
+                        "s3", region_name=self._region, endpoint_url=self._endpoint, config=settings
+                    )
+                except ValueError:
+                    raise ConfigError(
+                        f"{self.place}: its endpoint_url is no address, expected one such as https://host; correct state="
+                    ) from None
+                self._made.meta.events.register("before-call.s3.HeadBucket", _no_second_way)
             return self._made
 
-    def _call(self, name: str, call: Callable[[Any], Any]) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004
-
+    def _call(self, tried: str, name: str, call: Callable[[Any], Any]) -> Any:
+        where = self._where(name)
+        try:
+            from botocore import exceptions as aws
+            from botocore.parsers import ResponseParserError
+        except ImportError:
+            raise ConfigError(f"{where}: the AWS SDK is not installed, expected boto3; install iaclib[aws]") from None
         try:
             return call(self._client())
-        except ClientError as error:
-            raise self._translated(name, error.response) from None
-        except (ConnectionError, HTTPClientError) as error:
-            raise StateError(
-                f"{self._where(name)}: S3 could not be reached ({type(error).__name__}), expected an answer; try again",
-                retryable=True,
+        except aws.ClientError as error:
+            raise object_answers.failure(_S3, where, tried, _answer(error.response)) from None
+        except (  # a KeyError: what answered is no S3
+            aws.ConnectionError,
+            aws.HTTPClientError,
+            aws.IncompleteReadError,
+            ResponseParserError,
+            KeyError,
+        ) as error:
+            raise object_answers.unreached(_S3, where, error) from None
+        except aws.ParamValidationError:
+            raise ConfigError(
+                f"{where}: not a name that S3 takes, expected one as in {_EXAMPLE}; correct state="
             ) from None
-        except BotoCoreError as error:
-            raise StateError(
-                f"{self._where(name)}: S3 can't be asked ({type(error).__name__}), expected credentials and a region; "
-                "configure them as for any AWS tool"
-            ) from None
-
-    def _translated(self, name: str, answer: Mapping[str, Any]) -> Exception:
-        code = str(answer.get("Error", {}).get("Code", ""))
-        metadata = answer.get("ResponseMetadata", {})
-        status = metadata.get("HTTPStatusCode", 0)
-        where = self._where(name)
-        if status == 412:  # noqa: PLR2004 - precondition failed
-            return self._changed(name)
-        if code == "NoSuchBucket":
-            return StateError(f"{where}: there is no such bucket, expected it to exist; make it, or correct state=")
-        if status == 404:  # noqa: PLR2004 - not found
-            return _MissingError()
-        if status in _PASSING or code in ("SlowDown", "RequestTimeout"):
-            after = metadata.get("HTTPHeaders", {}).get("retry-after", "")
-            return StateError(
-                f"{where}: S3 can't do it now ({code or status}), expected it to; try again later",
-                retryable=True,
-                retry_after=float(after) if after.isdigit() else None,
-            )
-        return StateError(
-            f"{where}: S3 refused ({code or status}), expected the right to read and write here; see the bucket's "
-            "policy, and the credentials in use"
-        )
-
-    def _changed(self, name: str) -> Changed:
-        return Changed(f"{self._where(name)}: the object changed meanwhile, expected it as it was read; run again")
+        except aws.BotoCoreError as error:
+            raise object_answers.not_logged_in(_S3, where, error) from None
 
 
-class _MissingError(Exception):
-    """There is no such object."""
+def _no_second_way(**_facts: Any) -> None:
+    """Keep the SDK from asking for a bucket's region where an answer sends elsewhere and doesn't tell it.
+
+    Its question is answered likewise, it asks again because of that answer, and so on without end.
+    """
+    from botocore.exceptions import ClientError
+
+    said: Any = {"ResponseMetadata": {"HTTPHeaders": {}}}
+    raise ClientError(said, "HeadBucket")
+
+
+def _answer(said: Mapping[str, Any]) -> Answer:
+    error, metadata = said.get("Error", {}), said.get("ResponseMetadata", {})
+    status, headers = metadata.get("HTTPStatusCode", 0), metadata.get("HTTPHeaders", {})
+    code = str(error.get("Code", ""))
+    region = error.get("Region") or headers.get("x-amz-bucket-region", "")
+    return Answer(status, "" if code == str(status) else code, headers.get("retry-after", ""), region)
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:
-    """Read the body while errors are translated."""
-    return {**answer, "Body": answer["Body"].read()}
+    """Read the body, and what else is needed, while errors are translated."""
+    return {name: answer[name] for name in ("ETag", "LastModified", "ResponseMetadata")} | {
+        "Body": answer["Body"].read()
+    }
 
 
-def _list(asked: Mapping[str, str], client: Any) -> Any:
-    return client.list_objects_v2(**asked)
+def _list(asked: Mapping[str, str], client: Any) -> tuple[Sequence[Any], str]:
+    """Give a page, and where the next one begins; "" after the last."""
+    answer = client.list_objects_v2(**asked)
+    return answer.get("Contents", ()), answer["NextContinuationToken"] if answer["IsTruncated"] else ""

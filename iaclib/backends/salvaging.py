@@ -30,6 +30,7 @@ _FIELDS: Final = {
     rows.INTENT: "intents",
     rows.GENERATION: "generations",
     rows.TOKEN: "tokens",
+    rows.BLOB: "blobs",
 }
 
 

@@ -1,8 +1,8 @@
 """State in one SQLite file: the default.
 
 Knows how appends, rows and leases are kept in tables; what they hold is
-``state.codec``'s and ``state.rows``'s business, and the file itself
-``sqlite_file``'s.
+``state.codec``'s and ``state.rows``'s business, leases ``sqlite_leases``'s, and
+the file itself ``sqlite_file``'s.
 
 An append is one journal row, whatever the size of the stack. Journal rows are
 folded into one row a record when the lease is given back, or when many have
@@ -24,10 +24,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from iaclib.backends import leasing, sqlite_journal
+from iaclib.backends import leasing, sqlite_journal, sqlite_leases
 from iaclib.backends.kept_rows import checked
 from iaclib.backends.kept_rows import entries as read_entries
-from iaclib.backends.leasing import Held
 from iaclib.backends.sqlite_file import SqliteFile
 from iaclib.errors import ConfigError, StateConflictError, StateCorruptError, StateError
 from iaclib.model.addresses import StackRef
@@ -145,34 +144,20 @@ class Sqlite:
     def acquire(self, ref: StackRef, holder: Holder, ttl: timedelta) -> Lease:
         """Take the lease; see ``Backend.acquire``."""
         with self._writing() as db:
-            db.execute("INSERT OR IGNORE INTO stacks (project, name) VALUES (?, ?)", ref)
-            lease = leasing.take(ref, self._held(db, ref), holder, ttl, self._clock())
-            db.execute(
-                "UPDATE stacks SET fence=?, holder=?, expires=? WHERE project=? AND name=?",
-                (lease.fence, leasing.write_holder(holder), lease.expires, *ref),
-            )
-            return lease
+            return sqlite_leases.take(db, ref, holder, ttl, self._clock(), self._where(ref))
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
         renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
         with self._writing() as db:
-            changed = db.execute(
-                "UPDATE stacks SET expires=? WHERE project=? AND name=? AND fence=? AND holder IS NOT NULL",
-                (renewed.expires, *lease.ref, lease.fence),
-            ).rowcount
-            if changed != 1:
+            if sqlite_leases.prolong(db, renewed) != 1:
                 raise leasing.lost(lease)
         return renewed
 
     def release(self, lease: Lease) -> None:
         """Give the lease back, then fold the journal; not holding it any more is fine."""
         with self._writing() as db:
-            changed = db.execute(
-                "UPDATE stacks SET holder=NULL, expires=0 WHERE project=? AND name=? AND fence=? "
-                "AND holder IS NOT NULL",
-                (*lease.ref, lease.fence),
-            ).rowcount
+            changed = sqlite_leases.give_back(db, lease)
         if changed == 1:
             # Folding only saves work later. What keeps it from working is said by the next load, not here, where it
             # would hide how a run ended.
@@ -183,20 +168,13 @@ class Sqlite:
     def evict(self, ref: StackRef) -> Holder | None:
         """Take the lease from whoever holds it; see ``Steward.evict``."""
         with self._reading() as there:
-            if there is None or self._held(there, ref).holder is None:
+            if there is None or sqlite_leases.held(there, ref, self._where(ref)).holder is None:
                 return None
         with self._writing() as db:
-            held = self._held(db, ref)
+            held = sqlite_leases.held(db, ref, self._where(ref))
             if held.holder is not None:
-                db.execute("UPDATE stacks SET fence=fence+1, holder=NULL, expires=0 WHERE project=? AND name=?", ref)
+                sqlite_leases.free(db, ref)
             return held.holder
-
-    def _held(self, db: sqlite3.Connection, ref: StackRef) -> Held:
-        row = db.execute("SELECT fence, holder, expires FROM stacks WHERE project=? AND name=?", ref).fetchone()
-        if row is None:
-            return Held()
-        fence, holder, expires = row
-        return Held(fence, leasing.read_holder(holder, self._where(ref)), expires)
 
     # ---------------------------------------------------------------------------------------------------------- state
 
@@ -334,12 +312,12 @@ class Sqlite:
         """Make leases possible again; see ``Mender.reopen``."""
         with self._reading() as there:
             try:
-                if there is None or self._held(there, ref):
+                if there is None or sqlite_leases.held(there, ref, self._where(ref)):
                     return
             except StateCorruptError:
                 pass  # that is what this is for
         with self._writing() as db:
-            db.execute("UPDATE stacks SET fence=fence+1, holder=NULL, expires=0 WHERE project=? AND name=?", ref)
+            sqlite_leases.free(db, ref)
 
     def rewrite(self, lease: Lease, entries: Sequence[Entry], *, lineage: str, serial: int, past: bool) -> int:
         """Put other state in the place of what was; see ``Mender.rewrite``."""
@@ -356,7 +334,7 @@ class Sqlite:
         return serial + 1
 
     def _refusal(self, db: sqlite3.Connection, lease: Lease, lineage: str, serial: int) -> StateError:
-        held = self._held(db, lease.ref)
+        held = sqlite_leases.held(db, lease.ref, self._where(lease.ref))
         if held.fence != lease.fence or held.holder is None:
             return leasing.lost(lease)
         stored = db.execute("SELECT lineage, serial FROM stacks WHERE project=? AND name=?", lease.ref).fetchone()

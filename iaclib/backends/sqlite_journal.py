@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
-from iaclib.errors import StateCorruptError
 from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
-from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
     import sqlite3
@@ -110,22 +108,16 @@ def remove(db: sqlite3.Connection, stack: int, tables: Sequence[str] = ("journal
 
 def salvage(db: sqlite3.Connection, ref: StackRef, where: str) -> Salvaged:
     """Read all that is kept of a stack."""
-    from iaclib.backends.mended_rows import salvaged  # only where there is damage
+    from iaclib.backends.mended_rows import read_all  # only where there is damage
 
-    head = db.execute(
-        "SELECT id, lineage, serial, folded, holder FROM stacks WHERE project=? AND name=?", ref
-    ).fetchone()
-    if head is None:
-        return Salvaged(Snapshot())
-    stack, lineage, serial, folded, holder = head
-    journal = read(db, stack, 0)
-    try:
-        oldest = based(db, stack, where)
-    except StateCorruptError:
-        oldest = 0  # then the journal begins too late
-    base = kept(db, "base", stack) if oldest else []
-    runs = db.execute("SELECT id, data, crc FROM runs WHERE stack=? ORDER BY number", (stack,)).fetchall()
-    return salvaged(where, (lineage, serial, folded, oldest), kept(db, "rows", stack), base, runs, journal, holder)
+    return read_all(
+        lambda statement, values: db.execute(statement.replace("@.", "").replace("%s", "?"), values),
+        lambda table, stack: kept(db, table, stack),
+        lambda stack: based(db, stack, where),
+        lambda stack: read(db, stack, 0),
+        ref,
+        where,
+    )
 
 
 def rewrite(db: sqlite3.Connection, stack: int, entries: Sequence[Entry], head: tuple[str, int], past: bool) -> None:

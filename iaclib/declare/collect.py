@@ -88,6 +88,7 @@ def _finish(collection: Collection) -> Desired:
         dict(collection.outputs),
         dict(collection.components),
         sources=tuple(collection.sources),
+        tokens=len(collection.tokens),
     )
 
 

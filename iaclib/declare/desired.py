@@ -98,6 +98,7 @@ class Desired:
         raised: Whether the program raised before its end.
         sources: Lookups and other stacks' outputs, in order of declaration.
         remedies: Which policy set which field, by address.
+        tokens: How many outputs were written as text.
     """
 
     ref: StackRef
@@ -107,3 +108,4 @@ class Desired:
     raised: bool = False
     sources: Sequence[Source] = ()
     remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    tokens: int = 0

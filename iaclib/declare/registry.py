@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from iaclib.errors import DeclarationError, UnknownProviderError
+from iaclib.model.addresses import near
 from iaclib.provider.registry import import_declarations
 
 if TYPE_CHECKING:
@@ -33,6 +34,21 @@ def type_facts(type: str) -> TypeFacts | None:
     return None if found is None else found[1]
 
 
+def type_class(type: str) -> type:
+    """Give the class of a type that is known."""
+    return _types[type][0]
+
+
+def count_types() -> int:
+    """Tell how many types are known; it rises when classes are imported."""
+    return len(_types)
+
+
+def known_types() -> tuple[str, ...]:
+    """List the types whose classes have been imported."""
+    return tuple(_types)
+
+
 def require_type(type: str, where: str, defined_by: str = "") -> tuple[type, TypeFacts]:
     """Give class and facts of a type, importing the declarations of an installed provider if need be.
 
@@ -51,6 +67,7 @@ def require_type(type: str, where: str, defined_by: str = "") -> tuple[type, Typ
         found = _types.get(type)
     if found is None:
         home = defined_by.partition(":")[0] or f"the module that declares {type!r}"
-        msg = f"{where}: the type {type!r} is not known here, expected its class to be imported; import {home}"
+        hint = "" if defined_by else near(type, _types)
+        msg = f"{where}: the type {type!r} is not known here, expected its class to be imported{hint and f' ({hint})'}; import {home}"
         raise UnknownProviderError(msg, type=type)
     return found

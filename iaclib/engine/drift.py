@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Drift:
     """What changed behind iaclib's back.
 
@@ -35,6 +35,9 @@ class Drift:
 
     def __bool__(self) -> bool:
         return bool(self.changes)
+
+    def __repr__(self) -> str:
+        return f"<Drift {', '.join(change.address for change in self.changes[:10]) or 'none'}>"
 
     def __str__(self) -> str:
         if not self.changes:

@@ -181,7 +181,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
             targets=targets, exclude=exclude, dependents=dependents, replace=replace, destroy=destroy, adopt=adopt
         )
         with collector_paused():
-            desired = collected(stack, self._settings.policies)
+            desired = collected(stack, self._settings)
             ref = desired.ref
             refuse_spilled(self._settings, ref)
             vault = Vault(ref, self._settings.keyring, self._settings.encrypt)
@@ -256,7 +256,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
                 raise TypeError(msg)
             from iaclib.engine.planned import check_fresh, prepared  # few programs keep plans
 
-            now = None if program is None else collected(program, self._settings.policies)
+            now = None if program is None else collected(program, self._settings)
             plan = prepared(plan, self._settings, now)
             judge(plan, self._settings.policies)  # another engine may have made it: the policies of both count
             refuse_violations(plan)
@@ -267,7 +267,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         if program is not None:
             msg = "program= belongs to a plan, expected a plan beside it; give the program alone to plan and apply it"
             raise TypeError(msg)
-        desired = collected(plan, self._settings.policies)
+        desired = collected(plan, self._settings)
         with self._operation(desired.ref, "destroy" if destroy else "apply") as op:
             op.recover()
             return self._apply(op, desired, options, refresh=refresh, continue_on_error=continue_on_error)
@@ -324,7 +324,7 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
             if not isinstance(ref, str | StackRef) and any(
                 record.options.get("delete_hooks") for record in op.ledger.state.records.values()
             ):
-                desired = collected(ref, self._settings.policies)
+                desired = collected(ref, self._settings)
             return self._apply(op, desired, options, refresh=False, continue_on_error=continue_on_error)
 
     def session(self, ref: str | StackRef | Stack, *, prune: bool = False) -> Session:

@@ -12,7 +12,6 @@ from iaclib.execute.handlers import Access, plain_inputs, prefix
 from iaclib.model.values import has_unknown
 from iaclib.plan.facts import Facts
 from iaclib.plan.targets import EVERYTHING, Selection
-from iaclib.provider.registry import own_handler
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -116,7 +115,7 @@ def _renamed(record: Record | None, declared: Declared, access: Access) -> bool:
     """
     if record is None or record.type == declared.type:
         return False
-    mine, other = own_handler(declared.type), own_handler(record.type)
+    mine, other = access.source.own(declared.type), access.source.own(record.type)
     if mine is not None and other is not None:
         return type(mine) is type(other)
     try:
@@ -132,7 +131,7 @@ def provider_of(declared: Declared, access: Access) -> ProviderRecord | None:
 
 
 def _provider(type_name: str, given: Provider | None, address: str, access: Access) -> ProviderRecord | None:
-    if given is not None and given.name != prefix(type_name) and own_handler(type_name) is None:
+    if given is not None and given.name != prefix(type_name) and access.source.own(type_name) is None:
         given = None
     provider = given or access.default(type_name, address)
     return None if provider is None else access.bind(provider)

@@ -7,7 +7,6 @@ keeps what was found. Knows nothing of changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from iaclib.declare.registry import type_facts
@@ -17,7 +16,7 @@ from iaclib.engine.vault import Vault
 from iaclib.errors import ApplyCancelled, DeclarationError, IaclibError, NotFoundError, OperationError, PlanError
 from iaclib.execute.dispatch import outcomes
 from iaclib.execute.handlers import plain_inputs, prefix
-from iaclib.execute.job import Job
+from iaclib.execute.job import Job, said
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.retry import TIMEOUT
 from iaclib.model.addresses import near
@@ -200,7 +199,7 @@ class _Reader:
         inputs = {name: value for name, value in inputs.items() if value is not None}
         record = self._provider(query)
         if query.handler is not None:
-            handler = _instance(query.handler) if isinstance(query.handler, type) else query.handler
+            handler = self.access.source.answerer(query.type, query.handler)
             provider = self.access.instance(record) if record is not None else None
         else:
             handler, provider = self.access.serve(query.type, record, query.address, query.defined_by)
@@ -248,7 +247,7 @@ class _Reader:
             raise PlanError(msg, address=query.address, type=query.type)
         if outcome.error is not None:
             cause = redacted(outcome.error, job.secrets)
-            msg = f"{query.address}: read failed: {cause}, expected to look up {query.type}; mend the cause, or the lookup in {query.location}"
+            msg = f"{query.address}: read failed: {said(cause, query.address)}, expected to look up {query.type}; mend the cause, or the lookup in {query.location}"
             raise OperationError(msg, urn=job.urn, action="read", cause=cause)
         if outcome.live is not None:
             live = outcome.live
@@ -259,12 +258,6 @@ class _Reader:
             _check_answer(query, answer)
         answer = {**asked, **{name: plain(value, f"{query.address}: {name}") for name, value in answer.items()}}
         return {name: _value(answer.get(name), facts.spec.secret) for name, facts in query.fields.items()}
-
-
-@cache
-def _instance(handler: type) -> Any:
-    """Make the handler that a class brings, once."""
-    return handler()
 
 
 def _nothing(query: Query, outcome: Outcome) -> bool:

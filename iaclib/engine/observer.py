@@ -49,7 +49,8 @@ def calling(settings: Settings, stack: str, op: Operation | None) -> Iterator[tu
         yield op.calls, op.limits
         return
     reporter = Reporter(settings.events, settings.clock, stack)
-    calls = Calls(_no_ledger(), settings.clock, Stop(), settings.parallelism, reporter, grace=settings.grace)
+    pool = settings.pool(settings.parallelism)
+    calls = Calls(_no_ledger(), settings.clock, Stop(), pool, reporter, grace=settings.grace)
     try:
         yield calls, Limits(settings.parallelism, settings.clock)
     finally:

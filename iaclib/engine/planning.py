@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from iaclib.declare.collect import collect
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
 from iaclib.model.evaluate import resolve
@@ -24,7 +23,7 @@ from iaclib.plan.targets import EVERYTHING, Selection, select
 from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Mapping
 
     from iaclib.declare.desired import Declared, Desired
     from iaclib.declare.stack import Stack
@@ -33,13 +32,12 @@ if TYPE_CHECKING:
     from iaclib.engine.settings import Settings
     from iaclib.plan.facts import Facts, Found, PlanOptions
     from iaclib.plan.plan import Plan
-    from iaclib.plan.policy import Policy
     from iaclib.state.record import Snapshot
 
 
-def collected(stack: Stack, policies: Sequence[Policy]) -> Desired:
+def collected(stack: Stack, settings: Settings) -> Desired:
     """Collect a program, and let policies mend what it declares."""
-    return remediated(collect(stack), policies)
+    return remediated(settings.collect(stack), settings.policies)
 
 
 class Planning:

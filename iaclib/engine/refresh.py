@@ -14,7 +14,7 @@ import attrs
 from iaclib.errors import OperationError
 from iaclib.execute.dispatch import Calls, outcomes
 from iaclib.execute.handlers import Access
-from iaclib.execute.job import Job, Outcome
+from iaclib.execute.job import Job, Outcome, said
 from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.run import Step
@@ -103,7 +103,8 @@ class _Found:
         error: OperationError | None = None
         if outcome.error is not None:
             cause = redacted(outcome.error, job.secrets)
-            error = OperationError(f"{record.address}: read failed: {cause}", urn=job.urn, action="read", cause=cause)
+            text = said(cause, record.address)
+            error = OperationError(f"{record.address}: read failed: {text}", urn=job.urn, action="read", cause=cause)
             self.errors.append(error)
         elif outcome.live is None:
             self.gone.append(record)

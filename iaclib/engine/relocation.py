@@ -16,7 +16,7 @@ import attrs
 from iaclib.engine.places import steward
 from iaclib.model.addresses import StackRef
 from iaclib.plan.moves import renamed
-from iaclib.state.journal import Began, Ended, Exported, Ran, Working
+from iaclib.state.journal import Began, Ended, Exported, Ran, Stored, Working
 from iaclib.state.record import Intent, Record, Snapshot
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def conclude(source: Ledger, target: Ledger, intent: Intent) -> bool:
 def entries_of(snapshot: Snapshot, runs: Sequence[RunSummary] = ()) -> list[Entry]:
     """Give the entries that make a snapshot, and a history, out of nothing."""
     entries: list[Entry] = [Ran(run) for run in runs]
+    entries += [Stored(name, value) for name, value in snapshot.blobs.items()]
     for address, count in snapshot.generations.items():
         entries += [Ended(put=Record(address, "", "", generation=count)), Ended(drop=address)]
     for old in snapshot.superseded:

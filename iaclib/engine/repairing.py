@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from iaclib.engine.places import refuse_spilled
+from iaclib.engine.records import rewritten
 from iaclib.engine.relocation import clearing, entries_of
 from iaclib.engine.vault import Vault
 from iaclib.errors import StateError
@@ -81,7 +82,9 @@ def repair(
     """Find, and mend; see ``Engine.repair``."""
     if dry_run:
         salvaged = _salvage(settings, ref)
-        return Repair((*_damaged(salvaged), *_examine(Vault(ref, settings.keyring).open(salvaged.snapshot))))
+        vault = Vault(ref, settings.keyring)
+        snapshot = vault.open(salvaged.snapshot, unsound=True)
+        return Repair((*_damaged(salvaged), *_missing(vault), *_examine(snapshot)))
     refuse_spilled(settings, ref)  # it would fit no more
     lost: list[Any] = []
     unread: tuple[Finding, ...] = ()
@@ -98,6 +101,8 @@ def repair(
                 _rewrite(backend, lease, salvaged)
     with operation(ref, "repair", unsound=True) as op:
         findings, entries, dropped = _examine_all(op.ledger.state.freeze())
+        if missing := _missing(op.vault):
+            findings, entries = (*missing, *findings), [*rewritten(op.ledger.state.freeze()), *entries]
         if dropped:
             lost += [{"dropped": _seen(record)} for record in dropped]
             report = _report(settings, ref, op.ledger.state.freeze(), lost)
@@ -131,6 +136,15 @@ def _salvage(settings: Settings, ref: StackRef) -> Salvaged:
 def _damaged(salvaged: Salvaged) -> tuple[Finding, ...]:
     known, gone = "what it said is known from elsewhere", "what nothing else says of it is left out"
     return tuple(Finding("", f"{one.what} {one.problem}", known if one.known else gone) for one in salvaged.damage)
+
+
+def _missing(vault: Vault) -> tuple[Finding, ...]:
+    """Tell of large values that are lost."""
+    remedy = "it is left out, as if it had not been declared; look at what the next plan makes of it"
+    return tuple(
+        Finding(address, f"the value of its {name}, which is kept apart, is missing", remedy)
+        for address, name in dict.fromkeys(vault.lost)
+    )
 
 
 def _rewrite(backend: Mender, lease: Lease, salvaged: Salvaged) -> None:

@@ -42,11 +42,9 @@ from iaclib.execute.steps import build_steps
 from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
 from iaclib.model.evaluate import resolve
-from iaclib.model.values import has_secret, has_unknown
-from iaclib.plan.changes import Action
-from iaclib.plan.facts import view
+from iaclib.model.values import has_unknown
 from iaclib.plan.policy import refuse_violations
-from iaclib.plan.recorded import recorded_options
+from iaclib.plan.secretive import keeps_secrets
 from iaclib.state import spill
 from iaclib.state.backend import Holder
 from iaclib.state.journal import Exported
@@ -57,7 +55,6 @@ if TYPE_CHECKING:
 
     from iaclib.engine.settings import Settings
     from iaclib.model.addresses import StackRef
-    from iaclib.plan.node import Node
     from iaclib.plan.plan import Plan
     from iaclib.state.backend import Lease
     from iaclib.state.journal import Entry
@@ -94,7 +91,8 @@ class Operation:
         self.steps: list[Step] = []
         self.ended: Run | None = None  # once it is concluded
         self.reporter = Reporter(settings.events, settings.clock, str(ref), run.id)
-        self.calls = Calls(self.ledger, settings.clock, stop, settings.parallelism, self.reporter, grace=settings.grace)
+        pool = settings.pool(settings.parallelism)
+        self.calls = Calls(self.ledger, settings.clock, stop, pool, self.reporter, grace=settings.grace)
         self.calls.guard([*snapshot.records.values(), *snapshot.superseded])
         self.reporter.tell("run_started", action=name)
 
@@ -182,7 +180,7 @@ class Operation:
         recorded = {new: old for new, old in plan._moves.items() if old in self.ledger.state.records}
         if recorded:
             self.move(recorded)
-        self.vault.check(self.ledger.state.lineage, secretive=_secretive(plan))
+        self.vault.check(self.ledger.state.lineage, secretive=keeps_secrets(plan))
         graph = build_steps(plan._nodes, self.ledger.state.view(), plan._superseded, plan._freed, plan._withheld)
         resolver = PlanResolver(plan, self.ledger, graph.main)
         desk = Desk(
@@ -205,6 +203,7 @@ class Operation:
             self.stop,
             continue_on_error=continue_on_error,
             reporter=self.reporter,
+            queue=self.settings.queue,
         )
         try:
             result = executor.run()
@@ -293,7 +292,9 @@ class Operation:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
         outputs: Mapping[str, Any] = dict(self.ledger.state.outputs)
-        run = Run(ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial)
+        run = Run(
+            ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial, records=dict(self.ledger.state.records)
+        )
         return attrs.evolve(run, value=resolver.value) if resolver is not None else run
 
 
@@ -301,32 +302,6 @@ def counts(steps: Sequence[Step]) -> dict[str, int]:
     """Count what was done, by action."""
     done = (step.action for step in steps if step.error is None and not step.skipped and step.action != "read")
     return dict(Counter(done))
-
-
-def _secretive(plan: Plan) -> bool:
-    """Tell whether carrying out a plan will want to keep secrets."""
-    return (
-        any(_keeps_secret(node) for node in plan._nodes.values())
-        or any(map(has_secret, plan._desired.outputs.values()))
-        or any(has_secret(found.values) for found in plan.looked_up.values())
-    )
-
-
-def _keeps_secret(node: Node) -> bool:
-    """Tell whether a resource has secrets, or is going to have some by its type or options."""
-    declared = node.declared
-    if declared is None:
-        return False
-    if declared.has_secret or (node.provider is not None and any(map(has_secret, node.provider.config.values()))):
-        return True
-    if node.action is Action.SAME:
-        return False
-    seen = view(declared.facts)
-    return bool(
-        declared.options.secret_outputs
-        or seen.secrets.difference(seen.secret)
-        or has_secret(recorded_options(declared))
-    )
 
 
 @contextmanager
@@ -370,7 +345,7 @@ def operation(
             if not replays:
                 refuse_spilled(settings, ref)
             vault = Vault(ref, settings.keyring, settings.encrypt)
-            snapshot = vault.open(settings.backend.load(ref))
+            snapshot = vault.open(settings.backend.load(ref), unsound=unsound)
             if not unsound:
                 check(ref, snapshot)
             op = Operation(settings, ref, name, stop, lease, vault, snapshot)

@@ -104,11 +104,10 @@ class Stewarding:
         """Seal a stack's secrets anew: with a new data key, wrapped by the keyring that writes.
 
         Also what changes over to another keyring (``keyring=[new, old]``) or to
-        another choice of ``encrypt``. One atomic write: an interrupted rotation
-        changed nothing, run it again. No object is touched, and interrupted
-        operations stay to be decided. What state was earlier was sealed with the
-        key of before: on ``sqlite:`` and ``memory:`` it is dropped for good,
-        elsewhere it stays until it is pruned, and opens with that key only.
+        another choice of ``encrypt``. One atomic write: a kill leaves the old
+        state or the new one; run an interrupted rotation again. No object is
+        touched, and interrupted operations stay to be decided. What state was
+        earlier was sealed with the key of before, and is dropped.
 
         Args:
             ref: The stack, or ``"project/stack"``.
@@ -153,7 +152,7 @@ class Stewarding:
         """
         from iaclib.engine.importing import check_ids, import_entries  # needed here alone
 
-        desired = collected(stack, self._settings.policies)
+        desired = collected(stack, self._settings)
         with self._operation(desired.ref, "import") as op:
             op.recover()
             snapshot = op.ledger.state.freeze()

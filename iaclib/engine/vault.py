@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.errors import SealError
 from iaclib.model.values import has_secret
+from iaclib.state.blob_store import BlobStore
 from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted
 from iaclib.state.seal import Sealer, new_data_key
-from iaclib.state.veil import is_whole, open_snapshot, seal_entry
+from iaclib.state.veil import is_plain, is_whole, open_snapshot, seal_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,25 +42,36 @@ class Vault:
         self._whole = encrypt == "all"
         self._sealer: Sealer | None = None
         self._drawn: Keyed | None = None  # the key, wrapped, but not yet written
+        self._blobs = BlobStore()
         self._of_plan: tuple[Sealer, Mapping[str, Any]] | None = None
 
     def follow(self, other: Vault) -> None:
         """Seal as another stack's state has it, which comes here; where nothing was asked for, that must not loosen."""
         self._whole = self._whole or (self._encrypt is None and other._whole)
 
-    def open(self, snapshot: Snapshot) -> Snapshot:
-        """Give a snapshot with its secrets opened.
+    def open(self, snapshot: Snapshot, *, unsound: bool = False) -> Snapshot:
+        """Give a snapshot with its secrets opened and its large values in their places.
+
+        Args:
+            snapshot: As the backend gave it.
+            unsound: Whether large values that are missing are left out; ``lost`` tells of them.
 
         Raises:
             SealError: The keyring is missing, or not the one that sealed.
+            StateCorruptError: A large value is missing.
         """
-        if snapshot.key is None:
-            return snapshot
-        if self._encrypt is None:
-            self._whole = self._whole or is_whole(snapshot)
-        self._sealer = self._unwrapped(snapshot.key, snapshot.lineage)
-        opened: Snapshot = open_snapshot(snapshot, self._sealer)
-        return opened
+        opened = snapshot
+        if snapshot.key is not None:
+            if self._encrypt is None:
+                self._whole = self._whole or is_whole(snapshot)
+            self._sealer = self._unwrapped(snapshot.key, snapshot.lineage)
+            opened = open_snapshot(snapshot, self._sealer)
+        return self._blobs.join(opened, self._sealer, unsound=unsound)
+
+    @property
+    def lost(self) -> Sequence[tuple[str, str]]:
+        """Address and property of each large value that was missing."""
+        return self._blobs.lost
 
     def seal(self, entries: Sequence[Entry], lineage: str) -> list[Entry]:
         """Seal the secrets in entries; the first ones come with their key.
@@ -67,13 +79,26 @@ class Vault:
         Raises:
             SealError: There is no keyring to wrap a key with.
         """
-        if self._sealer is None and (self._whole or any(_secretive(entry) for entry in entries)):
+        special = list(entries) if self._whole else [entry for entry in entries if not is_plain(entry)]
+        if not special:
+            return [*self._blobs.unnamed(), *entries]
+        secretive = self._whole or any(map(_secretive, special))
+        if secretive and self._sealer is None:
             self._draw(lineage)
-        if not (self._whole or any(_secretive(entry) for entry in entries)) and self._drawn is not None:
-            return list(entries)  # nothing secret yet: the key can wait
-        key, self._drawn = self._drawn, None
-        sealed = [seal_entry(entry, self._sealer, whole=self._whole) for entry in entries]
-        return sealed if key is None else [key, *sealed]
+        key, sealer = None, self._sealer
+        if secretive:
+            key, self._drawn = self._drawn, None
+        elif self._drawn is not None:
+            sealer = None  # nothing secret yet: the key can wait
+        try:
+            parted = self._blobs.part(entries, sealer, whole=self._whole)
+            sealed = [seal_entry(entry, sealer, whole=self._whole) for entry in parted]
+        except BaseException:  # these won't be written, and what they brought along is to come with others
+            self._blobs.forget()
+            self._drawn = key or self._drawn
+            raise
+        first: list[Entry] = [] if key is None else [key]
+        return [*first, *self._blobs.unnamed(), *sealed]
 
     def check(self, lineage: str, *, secretive: bool) -> None:
         """Make sure, before any call, that what a run will keep can be sealed: its key is drawn and wrapped now.
@@ -98,6 +123,7 @@ class Vault:
         Raises:
             SealError: The keyring can't wrap a key; all stays as it was.
         """
+        self._blobs.forget()
         before = self._sealer
         if before is None:
             if self._whole:

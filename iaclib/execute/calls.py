@@ -68,6 +68,7 @@ class _Call:
             record=job.record,
             on_delete=reveal(dict(job.on_delete)),
             inputs=job.guard.inputs if job.guard is not None else {},
+            dependencies=job.guard.dependencies if job.guard is not None else (),
             monotonic=world.clock.monotonic,
             sleep=lambda seconds: world.clock.sleep(seconds, world.stop.woken if world.stop.level > 1 else None),
             cancelled=lambda: world.stop.asked,
@@ -120,7 +121,7 @@ class _Call:
 
     def attempt(self, action: str, call: Callable[[], T]) -> T:
         """Call until it succeeds, fails for good, or time is over."""
-        soon, late = quickly(), slowly(self.job.timeout)
+        soon, late = quickly(self.clock.spread), slowly(self.job.timeout)
         last: Exception | None = None
         tries = 0
         while True:
@@ -169,7 +170,7 @@ class _Call:
 
     def settled(self, ask: Callable[[], Live | None]) -> Live | None:
         """Ask again while "not there" may only be "not there yet" (rule 25)."""
-        waits = quickly(0.5, 10.0)
+        waits = quickly(self.clock.spread, 0.5, 10.0)
         while True:
             live = self.attempt("read", ask)
             if live is not None:
@@ -188,7 +189,7 @@ class _Call:
             return Outcome(live=live)
         if self.job.action == "create":
             self.note(live.id, None)
-        waits, known = quickly(1.0, 15.0), live.id
+        waits, known = quickly(self.clock.spread, 1.0, 15.0), live.id
         while True:
             wait = next(waits)
             if (

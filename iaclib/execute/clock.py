@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Protocol
+from random import Random
+from typing import Final, Protocol
+
+_JITTER: Final = Random()  # noqa: S311 - spreads waits, guards nothing; a program's own random numbers stay as they are
 
 
 class Clock(Protocol):
@@ -23,6 +26,10 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float, wake: threading.Event | None = None) -> None:
         """Wait, but not longer than until ``wake`` is set."""
+        ...
+
+    def spread(self, seconds: float) -> float:
+        """Vary a wait, so that many who wait don't come back at the same moment."""
         ...
 
 
@@ -45,3 +52,7 @@ class SystemClock:
             time.sleep(seconds)
         else:
             wake.wait(seconds)
+
+    def spread(self, seconds: float) -> float:
+        """Vary a wait by up to a fifth."""
+        return seconds * _JITTER.uniform(0.8, 1.2)

@@ -49,19 +49,19 @@ class Calls:
     """Worker threads and the inbox in which their outcomes arrive.
 
     Args:
-        parallelism: Threads; 0 makes calls in the coordinator's thread, where
-            one that hangs can't be given up.
+        pool: Its threads; with none calls are made in the coordinator's
+            thread, where one that hangs can't be given up.
         reporter: Told what happens.
         grace: Seconds of real time that a call may go on once its deadline,
             by the clock, has passed.
     """
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, stop: Stop, parallelism: int, reporter: Reporter, *, grace: float
+        self, ledger: Ledger, clock: Clock, stop: Stop, pool: Pool, reporter: Reporter, *, grace: float
     ) -> None:
         self.clock = clock
         self.stop = stop
-        self.size = max(1, parallelism)
+        self.size = max(1, pool.size)
         self.running = 0
         self._ledger = ledger
         self._reporter = reporter
@@ -71,10 +71,10 @@ class Calls:
         self._look = 0.0  # when to look for late ones next, in real time
         self._inbox: SimpleQueue[tuple[Any, Job, Outcome] | _Note | None] = SimpleQueue()
         self._secrets = Redactor()  # of all jobs: a server may say in one call what it was told in another
-        self._pool = Pool(parallelism)
+        self._pool = pool
         self._world = World(clock, stop, self._checkpoint, self._log)
         self._home = threading.get_ident()
-        stop.interrupt_calls = parallelism == 0
+        stop.interrupt_calls = not pool.threaded
         stop.on_request = lambda: self._inbox.put(None)
 
     def guard(self, records: Iterable[Record]) -> None:
@@ -117,7 +117,7 @@ class Calls:
         self._open[job] = owner
         job.secrets = self._secrets
         self._secrets.learn(job.secretive())
-        self._pool.submit(lambda: self._inbox.put((owner, job, perform(job, self._world))))
+        self._pool.submit(lambda: perform(job, self._world), lambda outcome: self._inbox.put((owner, job, outcome)))
 
     def wait(self) -> tuple[list[tuple[Any, Job, Outcome]], list[Noted], list[threading.Event]]:
         """Wait a little for something to arrive, and take all that has; it may be nothing.
@@ -128,6 +128,7 @@ class Calls:
         notes: list[Noted] = []
         told: list[threading.Event] = []
         item: tuple[Any, Job, Outcome] | _Note | None = None
+        self._pool.turn()
         with suppress(Empty):
             item = self._inbox.get(timeout=_SLICE)
         while True:

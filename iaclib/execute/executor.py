@@ -8,14 +8,14 @@ state is touched here only; workers see plain jobs.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from iaclib.errors import IaclibError, OperationError, StateError
 from iaclib.execute.delivery import Reporter
 from iaclib.execute.events import Kind as EventKind
-from iaclib.execute.job import Abandoned, Job, Outcome
+from iaclib.execute.job import Abandoned, Job, Outcome, said
 from iaclib.execute.results import Begun, Done, Failed
 from iaclib.execute.run import Step
 from iaclib.execute.task import Kind, StepGraph, Task
@@ -23,10 +23,26 @@ from iaclib.execute.work import Work
 from iaclib.model.redact import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from iaclib.execute.dispatch import Calls
     from iaclib.execute.ledger import Ledger
     from iaclib.execute.stopping import Stop
     from iaclib.state.journal import Entry
+
+
+class Queue(Protocol):
+    """What tasks that are ready wait in."""
+
+    def append(self, task: Task, /) -> None:
+        """Add what has become ready."""
+        ...
+
+    def popleft(self) -> Task:
+        """Take the next."""
+        ...
+
+    def __len__(self) -> int: ...
 
 
 @attrs.define
@@ -53,6 +69,7 @@ class Executor:
         stop: Asked between steps.
         continue_on_error: Go on with what a failure doesn't touch (rule 17).
         reporter: Told what happens.
+        queue: Makes what tasks that are ready wait in, from the first of them.
     """
 
     def __init__(
@@ -65,6 +82,7 @@ class Executor:
         *,
         continue_on_error: bool,
         reporter: Reporter,
+        queue: Callable[[Iterable[Task]], Queue] = deque,
     ) -> None:
         self.graph = graph
         self.work = work
@@ -77,7 +95,7 @@ class Executor:
         self.errors: list[Exception] = []
         self.fatal: BaseException | None = None
         self._halted = False  # nothing new is started, whatever continue_on_error says
-        self._ready: deque[Task] = deque(task for task in graph.tasks if not task.waiting)
+        self._ready: Queue = queue(task for task in graph.tasks if not task.waiting)
         self._finished: set[Task] = set()
         self._entries: list[Entry] = []
         self._jobs: list[tuple[Begun, Job]] = []
@@ -209,11 +227,8 @@ class Executor:
             return error
         secrets = job.secrets
         cause = redacted(error, secrets)
-        text = str(cause)
-        if text.startswith(f"{job.address}: "):
-            text = text[len(job.address) + 2 :]
         told = OperationError(
-            f"{job.address}: {action} failed: {text or type(cause).__name__}", urn=job.urn, action=action, cause=cause
+            f"{job.address}: {action} failed: {said(cause, job.address)}", urn=job.urn, action=action, cause=cause
         )
         for note in getattr(error, "__notes__", ()):
             told.add_note(secrets.text(note))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from iaclib.errors import CredentialsError, UnknownProviderError
@@ -36,7 +37,7 @@ def _key(record: ProviderRecord) -> tuple[str, str, str, str]:
     return (record.name, record.account, record.region, config)
 
 
-def _guarded(config: Mapping[str, Any]) -> dict[str, Any]:
+def guarded_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Make a secret of each URL with a password in it."""
     return {
         name: Secret(value) if isinstance(value, str) and _CREDENTIALS.match(value) else value
@@ -44,14 +45,58 @@ def _guarded(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class Source:
+    """Where handlers and providers come from: classes, wings, installed packages.
+
+    The one place to stand in for the clouds, as the simulated one does.
+    """
+
+    def own(self, type_name: str) -> Handler[Any] | None:
+        """Give the handler that a type's class brings itself, or None."""
+        return own_handler(type_name)
+
+    def handler(self, type_name: str, provider: Provider) -> Handler[Any]:
+        """Give the handler by which a provider serves a type; KeyError if it doesn't."""
+        return provider.handler(type_name)
+
+    def answerer(self, type_name: str, handler: Any) -> Any:
+        """Give what answers the lookups of a type whose class brings a handler, a class or an instance."""
+        return _instance(handler) if isinstance(handler, type) else handler
+
+    def provider(self, name: str) -> Provider:
+        """Make the provider of a name, for resources that name none.
+
+        Raises:
+            UnknownProviderError: No provider has that name.
+        """
+        return provider_class(name)()
+
+    def restored(self, record: ProviderRecord) -> Provider:
+        """Make the provider that state describes."""
+        return provider_class(record.name).from_config(reveal(dict(record.config)))
+
+    def described(self, provider: Provider) -> ProviderRecord:
+        """Ask a provider who it is, and describe it as state does."""
+        account, region = provider.identity()
+        return ProviderRecord(provider.name, account, region, guarded_config(provider.config()))
+
+
+@cache
+def _instance(handler: type) -> Any:
+    """Make the handler that a class brings, once."""
+    return handler()
+
+
 class Access:
     """The providers and handlers that an engine works with.
 
     Args:
         providers: Given to the engine; each serves the types of its name.
+        source: Where the others, and all handlers, come from.
     """
 
-    def __init__(self, providers: Sequence[Provider] = ()) -> None:
+    def __init__(self, providers: Sequence[Provider] = (), source: Source | None = None) -> None:
+        self.source = source or Source()
         self.defaults = {provider.name: provider for provider in providers}
         self._bound: dict[int, tuple[Provider, ProviderRecord]] = {}
         self._made: dict[tuple[str, str, str, str], Provider] = {}
@@ -63,8 +108,7 @@ class Access:
         with self._lock:
             found = self._bound.get(id(provider))
             if found is None:
-                account, region = provider.identity()
-                record = ProviderRecord(provider.name, account, region, _guarded(provider.config()))
+                record = self.source.described(provider)
                 found = self._bound[id(provider)] = (provider, record)
                 self._made.setdefault(_key(record), provider)
             return found[1]
@@ -80,11 +124,10 @@ class Access:
             found = self.defaults.get(name)
             if found is not None:
                 return found
-            if own_handler(type_name) is not None:
+            if self.source.own(type_name) is not None:
                 return None
             try:
-                cls = provider_class(name)
-                found = self.defaults[name] = cls()
+                found = self.defaults[name] = self.source.provider(name)
             except UnknownProviderError:
                 msg = (
                     f"{address}: nothing serves {type_name!r}, "
@@ -108,7 +151,7 @@ class Access:
                 ):
                     self._made[_key(record)] = provider
                     return provider
-            made = provider_class(record.name).from_config(reveal(dict(record.config)))
+            made = self.source.restored(record)
             self._check_reached(record, made)
             self._made[_key(record)] = made
             return made
@@ -142,13 +185,13 @@ class Access:
             UnknownProviderError: The type is not known here; says what to import.
         """
         instance = self.instance(provider) if provider is not None else None
-        handler = own_handler(type_name)
+        handler = self.source.own(type_name)
         if handler is None and instance is not None:
             key = (type_name, id(instance))
             handler = self._handlers.get(key)
             if handler is None:
                 try:
-                    handler = self._handlers[key] = instance.handler(type_name)
+                    handler = self._handlers[key] = self.source.handler(type_name, instance)
                 except KeyError:
                     handler = None
         if handler is None:

@@ -85,6 +85,11 @@ class Job:
         yield self.on_delete
 
 
+def said(cause: BaseException, address: str) -> str:
+    """Give what an error says of an address, without the address at its beginning."""
+    return str(cause).removeprefix(f"{address}: ") or type(cause).__name__
+
+
 def secretive(record: Record) -> Iterator[Any]:
     """Go through the values of a record in which there may be secrets."""
     yield from (record.inputs, record.outputs, record.baseline, record.observed, record.options)

@@ -42,7 +42,7 @@ def checked(live: Any, where: str) -> Live:
     if has_unknown(outputs) or has_unknown(inputs):
         msg = f"{where}: the handler returned an unknown value, expected what the cloud shows; fix the handler"
         raise ProviderError(msg)
-    return attrs.evolve(live, outputs=outputs, inputs=inputs)
+    return LiveType(live.id, outputs, inputs, live.ready)
 
 
 def _guard(name: str, value: Any, facts: TypeFacts | None, like: Any = None) -> Any:

@@ -9,28 +9,34 @@ from __future__ import annotations
 import contextvars
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Pool:
-    """Run functions in at most ``size`` threads, made when first needed.
+    """Make calls in at most ``size`` threads, made when first needed.
 
-    With ``size`` 0 functions run at once, in the caller's thread.
+    With ``size`` 0 calls are made at once, in the caller's thread. ``threaded``
+    tells whether there are threads.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self.threaded = size > 0
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
         self._busy = 0
         self._lock = threading.Lock()
 
-    def submit(self, function: Callable[[], None]) -> None:
-        """Run a function, soon; it must not raise."""
-        if self.size == 0:
+    def submit(self, call: Callable[[], Any], deliver: Callable[[Any], None]) -> None:
+        """Make a call, soon, and deliver what it gives; neither may raise."""
+
+        def function() -> None:
+            deliver(call())
+
+        if not self.threaded:
             function()
             return
         with self._lock:
@@ -50,6 +56,9 @@ class Pool:
             finally:
                 with self._lock:
                     self._busy -= 1
+
+    def turn(self) -> None:
+        """Let what is due arrive; threads need no telling."""
 
     def abandon(self) -> None:
         """Let another thread take the place of one that doesn't come back."""

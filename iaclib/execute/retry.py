@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import TYPE_CHECKING, Final
 
 from iaclib.errors import (
@@ -18,7 +17,7 @@ from iaclib.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Seconds that one step may take, if neither type nor options say otherwise.
 TIMEOUT: Final = 1800.0
@@ -34,14 +33,13 @@ REFUSALS: Final = (
     ThrottledError,
 )
 _CAP = 60.0
-_JITTER = Random()  # noqa: S311 - spreads retries, guards nothing; a program's own random numbers stay as they are
 
 
-def quickly(start: float = 0.5, cap: float = 20.0) -> Iterator[float]:
-    """Give growing waits with jitter, for what passes soon."""
+def quickly(spread: Callable[[float], float], start: float = 0.5, cap: float = 20.0) -> Iterator[float]:
+    """Give growing waits for what passes soon, each varied by the clock's ``spread``."""
     wait = start
     while True:
-        yield wait * _JITTER.uniform(0.8, 1.2)
+        yield spread(wait)
         wait = min(cap, wait * 2)
 
 

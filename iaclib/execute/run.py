@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from iaclib.execute.queries import Managed, managed
 from iaclib.model.values import reveal
 from iaclib.plan.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from iaclib.state.record import Record
 
 
 @attrs.frozen
@@ -55,7 +58,7 @@ def _line(step: Step) -> str:
 
 
 def _nothing(_output: Any) -> Any:
-    msg = "this run came from another process; its values are in .outputs"
+    msg = "this run came from another process; its values are in .outputs, its objects in engine.snapshot(...)"
     raise LookupError(msg)
 
 
@@ -77,6 +80,7 @@ class Run:
     errors: Sequence[Exception] = ()
     serial: int = 0
     _value: Callable[[Any], Any] = attrs.field(default=_nothing, repr=False, eq=False)
+    _records: Mapping[str, Record] | None = attrs.field(default=None, repr=False, eq=False)
 
     def __str__(self) -> str:
         lines = [_line(step) for step in self.steps if step.action != "read"]
@@ -87,6 +91,20 @@ class Run:
         done = ", ".join(f"{count} {_DONE.get(what, what)}" for what, count in counts.items())
         failed = "" if self.ok else f" {len(self.errors)} error{'' if len(self.errors) == 1 else 's'}."
         return "\n".join([*lines, *([""] if lines else []), f"Run: {done or 'nothing to do'}.{failed}"])
+
+    def resources(self, of: Any = None) -> list[Managed]:
+        """List the objects that the stack has after the run, by address.
+
+        Args:
+            of: A resource class or a type's name; None for all types.
+
+        Returns:
+            One for each: ``.address``, ``.id``, ``.inputs``, ``.outputs``, and
+            its properties as attributes.
+        """
+        if self._records is None:
+            _nothing(of)
+        return managed(self._records or {}, of)
 
     def value(self, output: Any) -> Any:
         """Give the value that an output of the applied program has now.
@@ -109,3 +127,4 @@ class Run:
         for name, value in state.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "_value", _nothing)
+        object.__setattr__(self, "_records", None)

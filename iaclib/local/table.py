@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from iaclib.provider.registry import load
 
 if TYPE_CHECKING:
     from iaclib.provider.handler import Handler
@@ -31,6 +32,5 @@ def handler(type: str, root: str | None) -> Handler[Any]:
     Raises:
         KeyError: The wing has no such type.
     """
-    module, _, name = HANDLERS[type].partition(":")
-    found: Handler[Any] = getattr(importlib.import_module(module), name)(root)
+    found: Handler[Any] = load(HANDLERS[type])(root)
     return found

@@ -74,5 +74,7 @@ def near(name: str, known: Iterable[str]) -> str:
     """Give a hint such as ``did you mean 'cidr_block'?``, or an empty string."""
     from difflib import get_close_matches
 
-    matches = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    names = list(known)
+    longer = [one for one in names if one.startswith(f"{name}_")]
+    matches = list(dict.fromkeys([*longer, *get_close_matches(name, names, n=3, cutoff=0.6)]))[:3]
     return f"did you mean {' or '.join(map(repr, matches))}?" if matches else ""

@@ -57,6 +57,9 @@ def _secrets(value: Any) -> Iterator[Secret[Any]]:
     todo = [value]
     while todo:
         item = todo.pop()
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
         if isinstance(item, Secret):
             yield item
         elif hasattr(item, "items"):

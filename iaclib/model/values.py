@@ -39,6 +39,10 @@ class Unknown(enum.Enum):
         msg = "an unknown value has no truth; test `value is UNKNOWN`"
         raise TypeError(msg)
 
+    def __getattr__(self, name: str) -> Never:
+        msg = f"the value is known after an apply only, expected one with {name!r}; ask the run for it, or a plan made later"
+        raise AttributeError(msg)
+
 
 UNKNOWN: Final = Unknown.UNKNOWN
 
@@ -202,8 +206,20 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def has_secret(value: Any) -> bool:
-    """Tell whether a Secret is anywhere in a value."""
-    return any(isinstance(leaf, Secret) for leaf in leaves(value))
+    """Tell whether a Secret is anywhere in a value; asked of every value that is kept, and mostly of plain ones."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, Secret):
+            return True
+    return False
 
 
 def has_unknown(value: Any) -> bool:

@@ -72,7 +72,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
     Facts: frozenset(
         {*OF_HANDLERS, "lineage", "providers", "default_tags", "observed", "imports", "looked_up", "retyped"}
     ),
-    Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies", "sources"}),
+    Desired: frozenset({"ref", "resources", "outputs", "components", "raised", "remedies", "sources", "tokens"}),
     Declared: frozenset(
         {
             "address",

@@ -24,6 +24,7 @@ from iaclib.plan.describing import change_of, forgotten_change, read_change, sup
 from iaclib.plan.facts import Facts, Found, view
 from iaclib.plan.holders import held_message
 from iaclib.plan.node import Node
+from iaclib.plan.queries import Queries
 from iaclib.plan.recorded import outdated, trigger_of, triggered
 from iaclib.plan.resolve import Lookup, check_resolved, resolved_inputs
 from iaclib.plan.verdict import evaluate, kept_key, unique_keys
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record
 
 
-class Plan:
+class Plan(Queries):
     """What applying would do, and nothing more.
 
     Made by ``Engine.plan``; true if anything would change, exports included.

@@ -163,16 +163,28 @@ def _rewrites(addresses: Sequence[str]) -> str:
     return f"  = {shown}  (only what state holds of it changes)"
 
 
+def changed_exports(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Name the exports that are new, that change or may, and that are gone."""
+    return [
+        *(
+            name
+            for name, value in new.items()
+            if name not in old or unknown_in(value) or not same(old[name], value) or _secrecy(old[name], value)
+        ),
+        *(name for name in old if name not in new),
+    ]
+
+
 def _exports(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     lines = []
     width = max((len(name) for name in (*old, *new)), default=0)
-    for name in [*new, *(name for name in old if name not in new)]:
+    for name in changed_exports(old, new):
         text = printable(name).ljust(width)
         if name not in old:
             lines.append(f"  + {text} = {show(new[name])}")
         elif name not in new:
             lines.append(f"  - {text} = {show(old[name])}")
-        elif unknown_in(new[name]) or not same(old[name], new[name]) or _secrecy(old[name], new[name]):
+        else:
             lines.append(f"  ~ {text} = {show(old[name])} -> {show(new[name])}")
     return lines
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 P = TypeVar("P")
 
@@ -48,6 +48,7 @@ class Context(Generic[P]):
             what such a call may have made.
         inputs: The inputs that the step is about as state holds them, on create
             too: secrets as ``Secret``, so that a handler can tell what to hide.
+        dependencies: The addresses on which the resource depends directly.
     """
 
     address: str
@@ -60,6 +61,7 @@ class Context(Generic[P]):
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
     repeated: bool = True
+    dependencies: Sequence[str] = ()
     monotonic: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep
     _cancelled: Callable[[], bool] = bool

@@ -49,6 +49,11 @@ def load_named(group: str, name: str) -> Any | None:
 
         found = [entry for entry in entry_points(group=group) if entry.name == name]
         return found[0].load() if found else None
+    return load(target)
+
+
+def load(target: str) -> Any:
+    """Import what ``module:attribute`` names."""
     module, _, attribute = target.partition(":")
     loaded: Any = importlib.import_module(module)
     for part in attribute.split("."):
@@ -76,6 +81,11 @@ def import_declarations(type: str) -> None:
 def register_handler(type: str, handler: Any, defined_by: str) -> None:
     """Note the handler of a type that a class brings itself."""
     _handlers[type] = (handler, defined_by)
+
+
+def brings_handler(type: str) -> bool:
+    """Tell whether a type's class brings a handler itself."""
+    return type in _handlers
 
 
 def own_handler(type: str) -> Handler[Any] | None:

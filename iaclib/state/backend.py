@@ -113,7 +113,10 @@ class Backend(Protocol):
     """
 
     def stacks(self) -> Sequence[StackRef]:
-        """List the stacks that have state."""
+        """List the stacks that have state.
+
+        One that is damaged, or that a newer iaclib wrote, is listed too where the others can be: loading it tells.
+        """
         ...
 
     def acquire(self, ref: StackRef, holder: Holder, ttl: timedelta) -> Lease:
@@ -190,10 +193,10 @@ class Steward(Backend, Protocol):
 
 @runtime_checkable
 class Oblivious(Backend, Protocol):
-    """A backend that can forget for good what a stack's state was earlier."""
+    """A backend that can forget for good what a stack's state was earlier; iaclib's own all can."""
 
     def forget_past(self, lease: Lease) -> None:
-        """Drop what is kept of earlier serials; nothing of it can be read any more, by whatever means.
+        """Drop what is kept of earlier serials, so that nothing of it is left in what the backend keeps.
 
         Raises:
             LeaseLostError: The fence is stale.

@@ -15,7 +15,7 @@ import orjson
 
 from iaclib.errors import StateError
 from iaclib.model.bulk import collector_paused
-from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran
+from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran, Stored
 from iaclib.state.packing import MARK, check_format, corrupt, dumps, loads
 from iaclib.state.record import FORMAT, Intent, KeptToken, ProviderRecord, Record, RunSummary
 
@@ -238,6 +238,8 @@ def _entry_to(entry: Entry) -> list[Any]:
             return ["x", entry.outputs]
         case Keyed():
             return ["k", entry.key]
+        case Stored():
+            return ["s", [entry.name, entry.value]]
         case Ran():
             return ["r", run_to(entry.run)]
 
@@ -281,6 +283,7 @@ _READERS: Final[dict[str, Callable[[Any, Providers], Entry]]] = {
     "n": lambda data, _: Noted(*data),
     "x": lambda data, _: Exported(data),
     "k": lambda data, _: Keyed(data),
+    "s": lambda data, _: Stored(*data),
     "r": lambda data, _: Ran(run_from(data)),
 }
 

@@ -44,6 +44,8 @@ def dump(ref: StackRef, snapshot: Snapshot, runs: Sequence[RunSummary]) -> str:
         "generations": snapshot.generations,
         "tokens": {address: _told(kept) for address, kept in snapshot.tokens.items()},
     }
+    if snapshot.blobs:
+        state["blobs"] = snapshot.blobs
     head = {"kind": _KIND, "format": FORMAT, "project": ref.project, "stack": ref.name}
     body = packing.dumps({"state": state, "history": [_told(run) for run in runs]}, str(ref))
     whole = {**head, "sha256": sha256(body).hexdigest(), **orjson.loads(body)}
@@ -77,6 +79,7 @@ def load(data: str | bytes, where: str) -> tuple[Snapshot, list[RunSummary]]:
             generations=state["generations"],
             tokens={address: KeptToken(**kept) for address, kept in state["tokens"].items()},
             key=state["key"],
+            blobs=state.get("blobs", {}),
         )
         return snapshot, [RunSummary(**run) for run in read["history"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -72,19 +72,28 @@ class Keyed:
 
 
 @attrs.frozen(slots=False)
+class Stored:
+    """A large value that records name, as it is kept; None for one that none names any more."""
+
+    name: str
+    value: Any = None
+
+
+@attrs.frozen(slots=False)
 class Ran:
     """A run began or ended; the newest one with an id counts."""
 
     run: RunSummary
 
 
-Entry = Began | Noted | Ended | Exported | Keyed | Ran
+Entry = Began | Noted | Ended | Exported | Keyed | Stored | Ran
 
 
 class Working:
     """A snapshot being changed by entries, without copying it each time."""
 
     __slots__ = (
+        "blobs",
         "format",
         "generations",
         "intents",
@@ -107,6 +116,7 @@ class Working:
         self.generations = dict(snapshot.generations)
         self.tokens = dict(snapshot.tokens)
         self.key = snapshot.key
+        self.blobs = dict(snapshot.blobs)
         self.format = snapshot.format
 
     def apply(self, entry: Entry) -> None:
@@ -126,6 +136,11 @@ class Working:
                 self.outputs = entry.outputs
             case Keyed():
                 self.key = entry.key
+            case Stored():
+                if entry.value is None:
+                    self.blobs.pop(entry.name, None)
+                else:
+                    self.blobs[entry.name] = entry.value
             case Ran():
                 pass
 
@@ -162,6 +177,7 @@ class Working:
             generations=self.generations,
             tokens=self.tokens,
             key=self.key,
+            blobs=self.blobs,
             format=self.format,
         )
 
@@ -177,6 +193,7 @@ class Working:
             generations=dict(self.generations),
             tokens=dict(self.tokens),
             key=self.key,
+            blobs=dict(self.blobs),
             format=self.format,
         )
 

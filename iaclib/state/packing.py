@@ -4,9 +4,10 @@ Knows JSON and the marks for what JSON can't say; knows nothing of records or
 entries.
 
 Sealed leaves are written as ``{"$iac:sealed": text}``, what is encrypted as a
-whole as ``{"$iac:veiled": text}``, assets as ``{"$iac:asset": hash}``: where their content lay is not kept. Users' own mapping keys
-that begin with ``$iac:`` are written with that mark twice and come back as they
-were.
+whole as ``{"$iac:veiled": text}``, what is kept apart as ``{"$iac:blob":
+name}``, assets as ``{"$iac:asset": hash}``: where their content lay is not
+kept. Users' own mapping keys that begin with ``$iac:`` are written with that
+mark twice and come back as they were.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import orjson
 from iaclib.errors import SealError, StateCorruptError, StateError, StateVersionError
 from iaclib.model.assets import Asset
 from iaclib.model.values import UNKNOWN, Secret
+from iaclib.state.blobs import Blob
 from iaclib.state.record import FORMAT
 from iaclib.state.seal import Sealed, Veiled
 
@@ -26,6 +28,7 @@ MARK: Final = b"$iac:"
 _MARK: Final = "$iac:"
 _SEALED: Final = "$iac:sealed"
 _VEILED: Final = "$iac:veiled"
+_BLOB: Final = "$iac:blob"
 _ASSET: Final = "$iac:asset"
 _OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 _ADVICE: Final = "expected JSON; report it as a defect of the provider that gave the value"
@@ -48,6 +51,9 @@ def dumps(value: Any, where: str) -> bytes:
         if isinstance(item, Veiled):
             marked += 1
             return {_VEILED: item.text}
+        if isinstance(item, Blob):
+            marked += 1
+            return {_BLOB: item.name}
         if isinstance(item, Asset):
             marked += 1
             return {_ASSET: item.hash}
@@ -138,6 +144,8 @@ def _unescape(value: Any, where: str) -> Any:
         return Sealed(text)
     if len(value) == 1 and isinstance(text := value.get(_VEILED), str):
         return Veiled(text)
+    if len(value) == 1 and isinstance(text := value.get(_BLOB), str):
+        return Blob(text)
     if len(value) == 1 and isinstance(text := value.get(_ASSET), str):
         return Asset.known(text)
     found = {}

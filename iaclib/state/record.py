@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: The format that this version writes. Older ones are upgraded, newer refused.
-#: 1: the first one. 2: runs name the program's revision; SQLite files keep an older base beside the journal.
+#: 1: the first one. 2: runs name the program's revision, large values are kept apart; SQLite files keep an older base
+#: beside the journal.
 FORMAT: Final = 2
 
 
@@ -134,6 +135,7 @@ class Snapshot:
         generations: Objects that lived at addresses that have no record now.
         tokens: Kept tokens by address.
         key: The stack's data key, wrapped by a keyring; None before the first secret.
+        blobs: Large values by the names that records have instead, as they are kept.
     """
 
     lineage: str = ""
@@ -145,6 +147,7 @@ class Snapshot:
     generations: Mapping[str, int] = attrs.field(factory=dict)
     tokens: Mapping[str, KeptToken] = attrs.field(factory=dict)
     key: Mapping[str, Any] | None = None
+    blobs: Mapping[str, Any] = attrs.field(factory=dict)
     format: int = FORMAT
 
 

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from iaclib.state import codec, packing
-from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran, Working
+from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran, Stored, Working
 from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-#: The kinds of rows. Each is named within its kind: by address, uid, step id, or what it is.
+#: The kinds of rows. Each is named within its kind: by address, uid, step id, digest, or what it is.
 RECORD: Final = "record"
 SUPERSEDED: Final = "superseded"
 INTENT: Final = "intent"
 GENERATION: Final = "generation"
 TOKEN: Final = "token"  # noqa: S105 - a kind of row
+BLOB: Final = "blob"
 META: Final = "meta"  # "outputs" and "key"
 
 
@@ -34,6 +35,7 @@ class _Touched:
         self.addresses: dict[str, None] = {}
         self.uids: dict[str, None] = {}
         self.steps: dict[str, None] = {}
+        self.blobs: dict[str, None] = {}
         self.meta: dict[str, None] = {}
         for entry in entries:
             self._add(entry)
@@ -60,6 +62,8 @@ class _Touched:
                 self.meta["outputs"] = None
             case Keyed():
                 self.meta["key"] = None
+            case Stored():
+                self.blobs[entry.name] = None
             case Ran():
                 pass
 
@@ -109,6 +113,9 @@ def fold(
     compare(INTENT, before.intents, working.intents, codec.dump_intent)
     compare(GENERATION, before.generations, working.generations, lambda number: b"%d" % number)
     compare(TOKEN, before.tokens, working.tokens, lambda kept: packing.dumps(codec.token_to(kept), where))
+    for name in touched.blobs:
+        value = working.blobs.get(name)
+        changes[BLOB, name] = None if value is None else packing.dumps(value, where)
     if "outputs" in touched.meta:
         changes[META, "outputs"] = packing.dumps(working.outputs, "stack outputs")
     if "key" in touched.meta:
@@ -134,6 +141,7 @@ def unfold(rows: Iterable[tuple[str, str, bytes]], lineage: str, serial: int, wh
     intents = {}
     generations = {}
     tokens = {}
+    blobs = {}
     meta: dict[str, Any] = {}
     for kind, name, data in rows:
         if kind == RECORD:
@@ -148,6 +156,8 @@ def unfold(rows: Iterable[tuple[str, str, bytes]], lineage: str, serial: int, wh
             generations[name] = _number(data, where)
         elif kind == TOKEN:
             tokens[name] = _token(data, where)
+        elif kind == BLOB:
+            blobs[name] = packing.loads(data, where)
         else:
             raise packing.corrupt(where, f"rows of the unknown kind {kind[:20]!r}")
     return Snapshot(
@@ -160,6 +170,7 @@ def unfold(rows: Iterable[tuple[str, str, bytes]], lineage: str, serial: int, wh
         generations=generations,
         tokens=tokens,
         key=meta.get("key"),
+        blobs=blobs,
     )
 
 
@@ -182,6 +193,7 @@ def replay(base: Snapshot, journal: Iterable[Sequence[Entry]], serial: int) -> S
         intents=dict(sorted(done.intents.items(), key=lambda item: (item[1].begun, item[0]))),
         generations=dict(sorted(done.generations.items())),
         tokens=dict(sorted(done.tokens.items())),
+        blobs=dict(sorted(done.blobs.items())),
     )
 
 

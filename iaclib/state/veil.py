@@ -19,18 +19,64 @@ import orjson
 from iaclib.errors import SealError
 from iaclib.model.bulk import collector_paused
 from iaclib.model.values import has_secret, reveal
-from iaclib.state import seal
+from iaclib.state import blobs, seal
 from iaclib.state.journal import Began, Ended, Entry, Exported, Noted
 from iaclib.state.packing import corrupt, dumps, loads
 from iaclib.state.seal import Sealer, Veiled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from iaclib.state.record import Intent, ProviderRecord, Record, Snapshot
 
 _OUTPUTS = ":outputs"  # what stack outputs are encrypted for; no address holds a colon
 
 
 # --------------------------------------------------------------------------------------------------------------- out
+
+
+def is_plain(entry: Entry) -> bool:
+    """Tell, quickly, that an entry may be written as it is: nothing in it is secret, large or of a provider's."""
+    match entry:
+        case Ended():
+            records: Any = (entry.put, entry.put_superseded)
+        case Began():
+            if not _are_plain([entry.intent.data]):
+                return False
+            records = (entry.intent.record, entry.intent.before)
+        case Noted():
+            return _are_plain([entry.data])
+        case Exported():
+            return _are_plain(entry.outputs.values())
+        case _:
+            return True
+    for record in records:
+        if record is None:
+            continue
+        if record.provider is not None and record.provider.config:
+            return False
+        inputs, baseline = record.inputs, record.baseline
+        for values in (
+            inputs,
+            None if baseline is inputs else baseline,
+            record.observed,
+            record.outputs,
+            record.options,
+        ):
+            if values and not _are_plain(values.values()):
+                return False
+    return True
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if len(value) > blobs.LARGE:
+                return False
+        elif kind is not bool and kind is not int and value is not None and not blobs.is_plain(value):
+            return False
+    return True
 
 
 def seal_entry(entry: Entry, sealer: Sealer | None, *, whole: bool = False) -> Entry:

@@ -18,7 +18,7 @@ from iaclib.backends import Memory, Sqlite
 from iaclib.backends.objects import Objects
 from iaclib.engine.engine import Engine
 from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateError, StateVersionError
-from iaclib.state.backend import Steward
+from iaclib.state.backend import Oblivious, Steward
 from iaclib.state.journal import Ran
 from iaclib.state.keyfile import KeyFile
 from iaclib.state.record import FORMAT, RunSummary, Snapshot
@@ -94,6 +94,28 @@ def test_oldest_serials_are_dropped(make):
     with pytest.raises(StateError, match="not retained"):
         backend.load_at(REF, 30)
     assert backend.load(REF) == seen[60]
+
+
+def test_what_was_earlier_is_forgotten(make):
+    """The newest state and the history stay, for every client; earlier serials go; work goes on."""
+    backend = make()
+    assert isinstance(backend, Oblivious)
+    for serial in range(5):
+        write(backend, f"r{serial % 2}", serial=serial)
+    lease = backend.acquire(REF, holder(), TTL)
+    backend.append(lease, [Ran(RunSummary("r", "rotate", "ann", 1.0))], lineage=LINEAGE, serial=5)
+    before = backend.load(REF)
+    for _ in range(2):
+        backend.forget_past(lease)
+        assert (backend.load(REF), backend.load_at(REF, 6)) == (before, before)
+        with pytest.raises(StateError, match="expected one of 6 to 6"):
+            backend.load_at(REF, 5)
+    assert backend.append(lease, put("new"), lineage=LINEAGE, serial=6) == 7
+    backend.release(lease)
+    assert backend.load_at(REF, 6) == before
+    assert [run.id for run in backend.history(REF)][-1] == "r"
+    with pytest.raises(LeaseLostError):
+        backend.forget_past(lease)
 
 
 def test_evicted_holder_is_named_and_fenced_off(make):

@@ -9,32 +9,13 @@ import signal
 
 import pytest
 
+from counted import Counted
 from crash_cloud import POINTS
 from iaclib import declare as iac
 from iaclib.backends import Sqlite
 from iaclib.engine.engine import Engine
 from iaclib.errors import StateError, UndecidedError
 from recording import Cloud, Now, Thing
-
-
-class Counted:
-    """A backend whose durable writes are points at which the process may be killed."""
-
-    def __init__(self, inner):
-        self._inner = inner
-
-    def __getattr__(self, name):
-        found = getattr(self._inner, name)
-        if name not in ("append", "remove", "acquire", "release"):
-            return found
-
-        def counted(*args, **options):
-            POINTS.passed()
-            given = found(*args, **options)
-            POINTS.passed()
-            return given
-
-        return counted
 
 
 class Source(iac.Stack, project="p"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from iaclib.backends.objects import Objects
 from iaclib.errors import LeaseLostError, StateError
-from iaclib.state.journal import Ran, reduce
+from iaclib.state.journal import Ended, Ran, reduce
 from iaclib.state.record import RunSummary, Snapshot
 from object_faults import FAULTS, Bucket, Killed, MemoryObjects, at
 from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put
@@ -124,6 +124,35 @@ def test_every_request_of_many_runs_may_fail(record_property):
     """The same over several runs and folds."""
     points = sweep([3, 2, 1, 3], later=6)
     record_property("tells", f"object stores: {points} failing requests survived ({len(FAULTS)} kinds of failure)")
+
+
+def test_forgetting_may_fail_at_every_request():
+    """State and history stay; doing it again leaves no byte of what was; a stopped holder still can't write."""
+    for fault in FAULTS:
+        for number in itertools.count(1):
+            bucket, clock = Bucket(), Clock()
+            writer = Writer(bucket, clock)
+            writer.run(put("old", id="an-earlier-id"), names(1))
+            writer.run([Ended(drop="old"), *names(2)])
+            stopped = writer.lease
+            first = Writer(bucket, clock, at(number, fault))
+            with contextlib.suppress(Killed, StateError):
+                first.backend.forget_past(first.backend.acquire(REF, holder(**ELSEWHERE), TTL))
+            clock.now += 1000
+            heir = Writer(bucket, clock)
+            lease = heir.backend.acquire(REF, holder(), TTL)
+            heir.backend.forget_past(lease)
+            assert not [name for name, (data, *_) in bucket.objects.items() if b"an-earlier-id" in data]
+            assert same(heir.backend.load(REF), writer.state)
+            assert not heir.backend.salvage(REF).damage
+            with pytest.raises(LeaseLostError):
+                writer.backend.append(stopped, names(20), lineage=LINEAGE, serial=writer.state.serial)
+            heir.backend.release(lease)
+            heir.state = writer.state
+            check(bucket, clock, heir, later=1)
+            if first.store.requests < number:
+                break
+    assert number > 10
 
 
 def kept(bucket):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from counted import Counted
 from crash_cloud import POINTS
 from flaky import Flaky
 from iaclib import declare as iac
@@ -18,29 +19,6 @@ from iaclib.engine.engine import Engine
 from iaclib.errors import StateError
 from recording import Cloud, Now, Thing
 from virtual import VirtualClock
-
-
-class Counted(Flaky):
-    """A backend whose durable writes are points at which the process may be killed."""
-
-    def __getattr__(self, name):
-        found = getattr(self.inner, name)
-        if name not in ("acquire", "release"):
-            return found
-
-        def counted(*args, **options):
-            POINTS.passed()
-            given = found(*args, **options)
-            POINTS.passed()
-            return given
-
-        return counted
-
-    def append(self, *args, **options):
-        POINTS.passed()
-        serial = super().append(*args, **options)
-        POINTS.passed()
-        return serial
 
 
 class Two(iac.Stack, project="p"):
@@ -54,8 +32,8 @@ class Two(iac.Stack, project="p"):
 
 
 def opened(folder):
-    backend = Counted(Sqlite(folder / "s.db"))
-    return backend, Engine(state=backend, parallelism=0, _clock=VirtualClock())
+    backend = Flaky(Sqlite(folder / "s.db"))
+    return backend, Engine(state=Counted(backend), parallelism=0, _clock=VirtualClock())
 
 
 @pytest.mark.timeout(60)

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from counted import Counted
 from crash_cloud import FILES, POINTS, Item, Link, Noting
 from iaclib import declare as iac
 from iaclib.engine.engine import Engine
@@ -90,26 +91,10 @@ class Program(iac.Stack, project="crash"):
         self.export(out=user.out, secret=iac.secret(f"known {hard}"))
 
 
-class Counted:
-    """A backend whose durable writes are points."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def append(self, *args: Any, **options: Any) -> int:
-        POINTS.passed()
-        serial = self._inner.append(*args, **options)
-        POINTS.passed()
-        return serial
-
-
 def open_engine(parallelism: int) -> Engine:
     """Open the stack's engine; its durable writes are points."""
     made = Engine(state=f"sqlite:///{FILES.folder}/state.db", parallelism=parallelism)
-    made._settings.backend = Counted(made._settings.backend)
+    made._settings.backend = Counted(made._settings.backend, ("append",))
     return made
 
 

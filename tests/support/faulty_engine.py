@@ -25,7 +25,8 @@ class Inline(Pool):
     """Makes calls at once, in the caller's thread: several are begun, then made one by one."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(0)
+        super().__init__(size)
+        self.threaded = False
 
 
 class FragileMemory:

@@ -22,6 +22,7 @@ from typing import Any
 import crash_program as crash
 import iaclib.local.handlers.http as http_handler
 import rest_api
+from counted import Counted
 from iaclib import declare as iac
 from iaclib.engine.engine import Engine
 from iaclib.local import Command, Directory, File, HttpResource, RandomPassword
@@ -89,7 +90,7 @@ class Program(iac.Stack, project="local"):
 
 def engine() -> Engine:
     made = Engine(state=f"sqlite:///{WORLD.parent}/state.db", parallelism=0)
-    made._settings.backend = crash.Counted(made._settings.backend)
+    made._settings.backend = Counted(made._settings.backend, ("append",))
     return made
 
 

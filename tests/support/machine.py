@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import sys
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +16,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-import iaclib.execute.dispatch as dispatch_module
-import iaclib.execute.executor as executor_module
 from faulty_cloud import KINDS
 from faulty_engine import Inline, Shuffled
-from iaclib.execute.pool import Pool
+from iaclib.engine.engine import Engine
 from integrity_rules import check_protected, check_state
 from life import REF, Life
 from random_choices import changes, faults, names, specs
@@ -34,15 +31,15 @@ class Machine(Life, RuleBasedStateMachine):
     def __init__(self) -> None:
         RuleBasedStateMachine.__init__(self)
         Life.__init__(self)
-        executor_module.deque = Shuffled  # type: ignore[attr-defined, misc]
-        dispatch_module.Pool = Inline  # type: ignore[attr-defined, misc]
+
+    def new_engine(self) -> Engine:
+        engine = Life.new_engine(self)
+        engine._settings.queue = Shuffled
+        engine._settings.pool = Inline
+        return engine
 
     def teardown(self) -> None:
-        try:
-            self.settle()
-        finally:
-            executor_module.deque = deque  # type: ignore[attr-defined, misc]
-            dispatch_module.Pool = Pool  # type: ignore[attr-defined, misc]
+        self.settle()
 
     # ------------------------------------------------------------------------------------------ changing the program
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypedDict, assert_type
 import iaclib as iac
 from iaclib.plan.changes import Change
 from iaclib.plan.remedy import DeclaredResource
+from iaclib.testing import Simulator, check
 
 
 class Rule(TypedDict, total=False):
@@ -122,3 +123,12 @@ plan = engine.plan(shop)
 plan.save("prod.plan")
 assert_type(iac.Plan.load("prod.plan"), iac.Plan)
 assert_type(engine.apply(plan, program=shop).ok, bool)
+
+with Simulator(policies=[no_deletes]) as sim:
+    assert_type(sim.plan(shop, refresh=True).creates(Net), list[str])
+    assert_type(sim.apply(shop).resources(Net)[0].id, str)
+    assert_type(sim.calls, list[tuple[str, str]])
+    assert_type(sim.objects["net"].address, str)
+    sim.fail("create", "net", times=2, error=TimeoutError)
+    sim.drift("net", cidr="10.1.0.0/16")
+    check(sim.plan(shop), no_deletes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from iaclib.aws.handlers.ec2_instance import (
     CPU,
     EBS,
     METADATA,
+    comparable,
     data_change,
     data_request,
     device_request,
@@ -20,11 +20,11 @@ from iaclib.aws.handlers.ec2_instance import (
     reveal,
     shown,
     shown_instance,
+    shown_outputs,
     user_data_bytes,
 )
 from iaclib.aws.handlers.ec2_volume import VolumeHandler, goal
 from iaclib.errors import InvalidRequestError, NotReadyError
-from iaclib.model.values import Secret
 from iaclib.provider.handler import Live
 
 if TYPE_CHECKING:
@@ -180,16 +180,7 @@ class InstanceHandler(Ec2Handler):
         devices = (getattr(ctx.record, "inputs", None) or {}).get("block_device_mappings")
         if devices:
             inputs["block_device_mappings"] = self._devices(ctx, found, devices)
-        outputs = {
-            "instance_id": id,
-            "private_dns_name": found.get("PrivateDnsName") or None,
-            "private_ip": found.get("PrivateIpAddress"),
-            "public_dns_name": found.get("PublicDnsName") or None,
-            "public_ip": found.get("PublicIpAddress"),
-            "state": {"code": str(found["State"].get("Code", "")), "name": found["State"]["Name"]},
-            "vpc_id": found.get("VpcId"),
-        }
-        return Live(id, outputs, inputs, ready=found["State"]["Name"] != "pending")
+        return Live(id, shown_outputs(found), inputs, ready=found["State"]["Name"] != "pending")
 
     def show_many(self, ctx: AwsContext, found: Sequence[Mapping[str, Any]]) -> list[Live | None]:
         """Read the attributes of several instances at a time."""
@@ -399,9 +390,4 @@ class InstanceHandler(Ec2Handler):
 
     def normalise(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         """Compare user data by the bytes that it stands for."""
-        data = inputs.get("user_data")
-        if isinstance(data, str) and data:
-            return {**inputs, "user_data": base64.b64encode(user_data_bytes(data)).decode()}
-        if isinstance(data, Secret) and isinstance(data.reveal(), str):
-            return {**inputs, "user_data": Secret(base64.b64encode(user_data_bytes(data.reveal())).decode())}
-        return inputs
+        return comparable(inputs)

@@ -112,3 +112,26 @@ def shown_instance(found: Mapping[str, Any]) -> dict[str, Any]:
         "tenancy": placement.get("Tenancy"),
         "tags": tags.from_list(found.get("Tags")),
     }
+
+
+def shown_outputs(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the outputs that a description shows."""
+    return {
+        "instance_id": found["InstanceId"],
+        "private_dns_name": found.get("PrivateDnsName") or None,
+        "private_ip": found.get("PrivateIpAddress"),
+        "public_dns_name": found.get("PublicDnsName") or None,
+        "public_ip": found.get("PublicIpAddress"),
+        "state": {"code": str(found["State"].get("Code", "")), "name": found["State"]["Name"]},
+        "vpc_id": found.get("VpcId"),
+    }
+
+
+def comparable(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give inputs with user data in the one form in which two of the same bytes are equal."""
+    data = inputs.get("user_data")
+    if isinstance(data, str) and data:
+        return {**inputs, "user_data": base64.b64encode(user_data_bytes(data)).decode()}
+    if isinstance(data, Secret) and isinstance(data.reveal(), str):
+        return {**inputs, "user_data": Secret(base64.b64encode(user_data_bytes(data.reveal())).decode())}
+    return inputs

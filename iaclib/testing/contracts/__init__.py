@@ -1,4 +1,7 @@
-"""One suite of tests for any place where state is kept.
+"""Suites of tests for what others write for iaclib: backends, handlers, components.
+
+``HandlerContract`` and ``ComponentContract`` say at their methods what they are
+to be told. The rest of this page is about backends, places where state is kept.
 
 Everything that the engine relies on in a backend is a test here, and its
 docstring is the promise. A backend of your own is tested by a class in a test
@@ -36,15 +39,19 @@ from __future__ import annotations
 import pytest
 
 # A failing assert shows its values, as in any test module.
-pytest.register_assert_rewrite(*(f"{__name__}.{part}" for part in ("leases", "racing", "sequences", "writing")))
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{part}" for part in ("components", "handlers", "leases", "racing", "sequences", "writing"))
+)
 
 from iaclib.testing.contracts.base import Cost  # noqa: E402 - rewritten from here on
+from iaclib.testing.contracts.components import ComponentContract  # noqa: E402
+from iaclib.testing.contracts.handlers import HandlerContract  # noqa: E402
 from iaclib.testing.contracts.leases import LeaseContract  # noqa: E402
 from iaclib.testing.contracts.racing import RacingContract  # noqa: E402
 from iaclib.testing.contracts.sequences import SequenceContract  # noqa: E402
 from iaclib.testing.contracts.writing import WritingContract  # noqa: E402
 
-__all__ = ["BackendContract", "Cost"]
+__all__ = ["BackendContract", "ComponentContract", "Cost", "HandlerContract"]
 
 
 class BackendContract(WritingContract, LeaseContract, RacingContract, SequenceContract):

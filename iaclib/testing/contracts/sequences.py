@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from iaclib.errors import LeaseLostError
-from iaclib.state.backend import Mender
-from iaclib.state.journal import Began, Ended, Exported, Noted, reduce
+from iaclib.state.backend import Mender, Oblivious
+from iaclib.state.journal import Began, Ended, Exported, Noted, Stored, reduce
 from iaclib.state.record import Intent, KeptToken, Record, Snapshot
 from iaclib.testing.contracts.base import Contract
 from iaclib.testing.samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put
@@ -69,6 +69,7 @@ def _machine(contract: Contract, folder: Path) -> Any:
         st.builds(lambda step, record: Began(Intent(step, "create", "t", record)), steps, records),
         st.builds(Noted, steps, st.just("i"), st.integers(0, 3)),
         st.builds(Exported, st.dictionaries(addresses, st.integers(0, 3))),
+        st.builds(Stored, st.sampled_from(["one", "two"]), st.none() | st.integers(1, 3).map("{:0>100000}".format)),
     )
 
     class Machine(RuleBasedStateMachine):
@@ -120,6 +121,11 @@ def _machine(contract: Contract, folder: Path) -> Any:
             if contract.shared:
                 contract.close(self.backend)
                 self.backend = contract.make(folder, self.clock)
+
+        @precondition(lambda self: self.lease is not None and isinstance(self.backend, Oblivious))
+        @rule()
+        def forget_what_was(self) -> None:
+            self.backend.forget_past(self.lease)
 
         @precondition(lambda self: isinstance(self.backend, Mender))
         @rule()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -63,6 +66,43 @@ def azure_server(tmp_path_factory):
         with ContainerClient.from_connection_string(text, BUCKET) as client:
             client.create_container()
         yield text
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Gives each request the answer that the test wants."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        status, headers, body = self.server.wanted
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if status is None:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the names that the base class looks for
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """Start a server that answers as it is told."""
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from damaged import DATABASES, EVERYWHERE, OPENERS, REF, STORES
+from damaged import DATABASES, EVERYWHERE, OPENERS, REF, STORES, Some
 from iaclib.errors import StateCorruptError
 from iaclib.state.backend import Mender
 from iaclib.state.journal import Ended
 from state_samples import TTL, holder, record
-from surgery import FLIP, GONE, WAYS, ObjectSurgery, SqliteSurgery
+from surgery import CUT, FLIP, GONE, WAYS, ObjectSurgery, SqliteSurgery
 
 UNSEEN = ("old append", "run")  # what a load doesn't need
 
@@ -66,6 +66,27 @@ def test_damaged_piece_is_told_and_mended(damaged_engine, there, piece, way):
     backend.release(lease)
     assert set(connect().load(REF).records) == {*after.records, "z"}
     assert not engine.repair(REF)
+
+
+@pytest.mark.parametrize("there", EVERYWHERE, indirect=True)
+def test_damaged_stack_is_listed_among_the_others(damaged_engine, there):
+    """What is wrong with one stack keeps nobody from finding the rest, and it is told by loading that one."""
+    engine, surgery, other = damaged_engine, there[1], REF._replace(name="whole")
+    surgery.damage(REF, "head" if isinstance(surgery, ObjectSurgery) else "record", FLIP, 0)
+    engine.apply(Some("whole"))
+    assert engine.stacks() == [REF, other]
+    with pytest.raises(StateCorruptError, match=str(REF)):
+        engine.snapshot(REF)
+    assert set(engine.snapshot(other).records) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("there", DATABASES, indirect=True)
+def test_lease_that_does_not_read_hides_no_stack(damaged_engine, there):
+    """Where only who holds a stack is damaged, it is listed and loaded."""
+    engine, surgery = damaged_engine, there[1]
+    surgery.damage(REF, "holder", CUT, 0)
+    assert engine.stacks() == [REF]
+    assert "x" in engine.snapshot(REF).records
 
 
 @pytest.mark.parametrize("there", EVERYWHERE, indirect=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sys
 
 import pytest
 
+from gate import said
 from iaclib.backends import S3, AzureBlob, Gcs
+from iaclib.backends import object_layout as layout
+from iaclib.backends.object_probe import probe
 from iaclib.backends.object_store import Changed
 from iaclib.engine.engine import Engine
 from iaclib.errors import ConfigError, StateError
@@ -98,6 +99,13 @@ def test_missing_bucket_is_told(request, kind):
     store.close()
 
 
+def test_probe_passes(store):
+    """The service does what conditional writes are for; that is marked, and nothing else is left of finding out."""
+    probe(store)
+    assert [one.name for one in store.list("")] == [layout.MARKER]
+    probe(store)
+
+
 def test_an_engine_keeps_its_state_there(request, kind):
     """``state=`` takes the URL, and another engine reads what one wrote."""
     from state_racer import Thing
@@ -114,40 +122,6 @@ def test_an_engine_keeps_its_state_there(request, kind):
 # ------------------------------------------------------------------------------------------------------------ answers
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Gives each request the answer that the test wants."""
-
-    def answer(self):
-        status, headers, body = self.server.wanted
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if status is None:
-            self.connection.close()
-            return
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815 - the names that the base class looks for
-
-    def log_message(self, *args):
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch):
-    """Start a server that answers as it is told."""
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.shutdown()
-    thread.join()
-    made.server_close()
-
-
 def client(kind, url, monkeypatch):
     """Give a client of a server, with credentials that must not show."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAKEY")
@@ -161,18 +135,10 @@ def client(kind, url, monkeypatch):
     return KINDS[kind].from_url(f"{kind}://{bucket}/p{rest}")._store._store
 
 
-def body(kind, status, code):
-    """Say an error as the service does."""
-    if kind == "gs":
-        return {"Content-Type": "application/json"}, json.dumps({"error": {"code": status, "message": code}}).encode()
-    text = f"<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code><Message>m</Message></Error>"
-    return {"Content-Type": "application/xml", "x-ms-error-code": code}, text.encode()
-
-
 @pytest.mark.parametrize("status", [409, 429, 500, 503, None])
 def test_what_passes_is_told_as_such(kind, server, status, monkeypatch):
     """Conflicts, throttling, broken servers and lost connections may be tried again; the object is named, no key is."""
-    server.wanted = (status, *body(kind, status, "Later")) if status else (None, {}, b"")
+    server.wanted = (status, *said(kind, status, "Later")) if status else (None, {}, b"")
     store = client(kind, f"http://127.0.0.1:{server.server_port}", monkeypatch)
     for call in (lambda: store.get("x"), lambda: store.put_if_absent("x", b"1"), lambda: store.put_if("x", "7", b"1")):
         with pytest.raises(StateError, match=r"bucket/p/x") as caught:
@@ -189,10 +155,10 @@ def test_what_passes_is_told_as_such(kind, server, status, monkeypatch):
 @pytest.mark.parametrize("status", [401, 403])
 def test_what_is_forbidden_is_told(kind, server, status, monkeypatch):
     """A refusal is no passing failure; the message says where to look."""
-    server.wanted = (status, *body(kind, status, "AuthorizationFailure"))
+    server.wanted = (status, *said(kind, status, "AuthorizationFailure"))
     store = client(kind, f"http://127.0.0.1:{server.server_port}", monkeypatch)
     for call in (lambda: store.get("x"), lambda: store.put_if_absent("x", b"1"), lambda: store.list("")):
-        with pytest.raises(StateError, match=r"(refused|no usable).*credentials") as caught:
+        with pytest.raises(StateError, match=r"(refused|does not take|no usable).*credentials") as caught:
             call()
         assert not caught.value.retryable
         assert SECRET not in repr(caught.value)
@@ -246,3 +212,20 @@ def test_azure_connection_string_must_read(monkeypatch):
     with pytest.raises(ConfigError, match="AZURE_STORAGE_CONNECTION_STRING does not read") as caught:
         AzureBlob.from_url("azblob://a/c").stacks()
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "module"),
+    [("s3://b/p", "botocore"), ("gs://b/p", "google.auth.credentials"), ("azblob://a/c", "azure.storage.blob")],
+)
+def test_missing_sdk_is_told(url, module, monkeypatch):
+    """Without the service's SDK the error names what to install."""
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=r"SDK is not installed, expected [a-z0-9-]+; install iaclib\["):
+        KINDS[url.partition(":")[0]].from_url(url).stacks()
+
+
+def test_wrong_endpoint_is_told():
+    """An address that is none is an error about the URL."""
+    with pytest.raises(ConfigError, match=r"endpoint_url is no address"):
+        S3.from_url("s3://bucket/p?region=us-east-1&endpoint_url=nowhere").stacks()

@@ -11,12 +11,14 @@ import faulty_cloud
 from faulty_engine import FragileMemory
 from iaclib import declare as iac
 from iaclib.backends import Memory
+from iaclib.backends.objects import Objects
 from iaclib.engine.engine import Engine
 from iaclib.errors import ApplyFailed, SealError, StateError, TargetError
 from iaclib.model.addresses import StackRef
 from iaclib.model.values import Secret
 from iaclib.plan.plan import Plan
 from iaclib.state.keyfile import Ephemeral, KeyFile
+from object_faults import Bucket, MemoryObjects
 from recording import Account, Cloud, Now, Thing
 from sentinels import files
 
@@ -122,6 +124,27 @@ def test_no_byte_of_what_was_sealed_before_stays(tmp_path):
         with pytest.raises(StateError, match="retained"):
             engine.snapshot(REF, serial=serial)
         assert content(engine.snapshot(REF, serial=engine.snapshot(REF).serial)) == content(engine.snapshot(REF))
+
+
+def test_no_object_has_what_was_sealed_before():
+    """The same in an object store."""
+    bucket, keyring = Bucket(), Ephemeral()
+    seen = re.compile(rb'\$iac:(?:sealed|veiled)":"([^"]{20,})"|"data":"([^"]{20,})"')
+
+    def sealed():
+        everything = b"".join(data for data, *_ in bucket.objects.values())
+        return {text for pair in seen.findall(everything) for text in pair if text}
+
+    engine = engine_on(Objects(MemoryObjects(bucket), fold_after=2), keyring=keyring)
+    with_an_old_half(engine)
+    before, old = content(engine.snapshot(REF)), sealed()
+    assert len(old) > 5
+    engine.rotate(REF)
+    assert not old & sealed()
+    again = engine_on(Objects(MemoryObjects(bucket)), keyring=keyring)
+    assert content(again.snapshot(REF)) == before
+    with pytest.raises(StateError, match="retained"):
+        again.snapshot(REF, serial=1)
 
 
 @pytest.mark.parametrize("how", ["kill before", "kill after", "refused", "answer lost"])

@@ -373,9 +373,9 @@ def test_places_come_back_once():
 def test_a_pool_replaces_a_thread_that_does_not_come_back():
     """What is submitted later runs although all threads hang."""
     pool, go_on, ran = Pool(1), threading.Event(), threading.Event()
-    pool.submit(lambda: go_on.wait(30))
+    pool.submit(lambda: go_on.wait(30), bool)
     pool.abandon()
-    pool.submit(ran.set)
+    pool.submit(ran.set, bool)
     assert ran.wait(30)
     go_on.set()
     pool.close()

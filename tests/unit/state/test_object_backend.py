@@ -11,7 +11,14 @@ from iaclib.backends import object_layout as layout
 from iaclib.backends.object_base import CHUNK
 from iaclib.backends.object_store import Changed
 from iaclib.backends.objects import Objects
-from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateCorruptError, StateError
+from iaclib.errors import (
+    LeaseHeldError,
+    LeaseLostError,
+    StateConflictError,
+    StateCorruptError,
+    StateError,
+    StateVersionError,
+)
 from iaclib.model.addresses import StackRef
 from object_faults import Bucket, MemoryObjects, counted
 from state_samples import ELSEWHERE, LINEAGE, REF, TTL, Clock, holder, put, write
@@ -192,6 +199,32 @@ def test_damage_is_told(bucket, part, change):
     if part == "heads/":
         with pytest.raises(type(caught.value)):
             backend(bucket).acquire(REF, holder(), TTL)
+
+
+@pytest.mark.parametrize("change", [change for change in CHANGES if change != "gone"])
+@pytest.mark.parametrize("part", ["heads/shop/prod", "stacks/shop/prod/journal/"])
+def test_a_stack_that_does_not_read_is_listed(bucket, part, change):
+    """Its name is in its head's name; whether it has state is told by loading it, and the others are listed as ever."""
+    other = StackRef("shop", "test")
+    for ref in (REF, other):
+        made = backend(bucket)
+        made.append(made.acquire(ref, holder(), TTL), put("a"), lineage=LINEAGE, serial=0)
+    damage(bucket, part, CHANGES[change])
+    assert backend(bucket).stacks() == [REF, other]
+    with pytest.raises((StateCorruptError, StateVersionError), match="shop/prod"):
+        backend(bucket).load(REF)
+    assert list(backend(bucket).load(other).records) == ["a"]
+
+
+def test_a_list_that_cannot_be_had_is_an_error(bucket):
+    """A store that is away is no damage: nothing is listed of it."""
+    write(backend(bucket), "a")
+    away = Objects(
+        MemoryObjects(bucket, lambda _number, operation, _name: "down" if operation == "get" else None),
+        sleep=lambda _seconds: None,
+    )
+    with pytest.raises(StateError, match="down"):
+        away.stacks()
 
 
 def test_misplaced_objects_are_told(bucket):
