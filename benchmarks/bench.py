@@ -29,7 +29,8 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, show, and say what falls short."""
     asked = _asked(arguments)
     machine = describe()
-    tools, versions = [iaclib(), bare()], {}
+    tools = [iaclib(), bare()]
+    versions: dict[str, str] = {}
     if not asked.no_peers:
         tools += _peers(asked.peers, versions)
     versions = {tool.name: tool.version for tool in tools[:2]} | versions

@@ -6,6 +6,7 @@ Knows nothing of what is measured.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -38,7 +39,7 @@ class Outcome:
     Args:
         seconds: Wall time from its start to its end.
         megabytes: The peak of its resident memory, or of the largest of the processes it waited for.
-        error: Why it counts for nothing, or "".
+        error: Why it counts for nothing, in a word or two, or "".
         late: Whether it was ended because it took too long.
     """
 
@@ -67,11 +68,11 @@ def run(command: Command, *, limit: float) -> Outcome:
             return Outcome(0, 0, error=f"{Path(command.argv[0]).name} can't be started")
         seconds, kilobytes, code = figures.read_text().split()
         late = float(seconds) >= limit
-        error = "" if late or code == "0" else _last_line(said.read_bytes(), code)
+        error = "" if late or code == "0" else _complaint(said.read_bytes(), code)
         return Outcome(float(seconds), int(kilobytes) / 1024, error, late)
 
 
-def _last_line(said: bytes, code: str) -> str:
-    """Give the last thing that a program said, which is its error as a rule."""
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit code {code}"
+def _complaint(said: bytes, code: str) -> str:
+    """Give the kind of a program's error, without its message: that may name folders of this machine."""
+    kinds = re.findall(r"\w*Error\b|out of memory", said.decode(errors="replace"))
+    return kinds[-1] if kinds else f"exit code {code}"

@@ -87,7 +87,7 @@ def _take_turns(point: Point, tools: Sequence[Tool], folder: Path, runs: int) ->
             if outcome.late:
                 ended[tool.name] = Measured(point, tool.name, seconds=_limit(tool), runs=1, outcome=LATE)
             elif outcome.error:
-                ended[tool.name] = Measured(point, tool.name, outcome=_short(outcome.error))
+                ended[tool.name] = Measured(point, tool.name, outcome=outcome.error)
             else:
                 figures[tool.name].append((outcome.seconds, outcome.megabytes))
     return [ended.get(tool.name) or summed_up(point, tool.name, figures[tool.name]) for tool in tools]
@@ -103,10 +103,3 @@ def _once(point: Point, tool: Tool, folder: Path) -> children.Outcome:
         return children.run(command, limit=_limit(tool))
     finally:
         shutil.rmtree(place)
-
-
-def _short(error: str) -> str:
-    """Give the kind of an error, without what it says: that may name folders of this machine."""
-    return (
-        error.split(":", maxsplit=1)[0].split("/", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1].strip()[:40] or "failed"
-    )

@@ -67,5 +67,7 @@ def _panel(place: Any, table: Table, work: str, shape: str, title: str) -> None:
                 sizes, seconds, color=colour, marker=marker, markersize=4, linewidth=width, label=NAMES.get(tool, tool)
             )
     place.set(xscale="log", yscale="log", title=title, xlabel="resources")
+    place.xaxis.set_major_formatter("{x:,.0f}")
+    place.yaxis.set_major_formatter("{x:g}")
     place.grid(visible=True, which="major", color=INK, alpha=0.25, linewidth=0.6)
     place.spines[["top", "right"]].set_visible(False)

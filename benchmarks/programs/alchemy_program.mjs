@@ -10,25 +10,32 @@ const Thing = Resource("bench::Thing", { destroyStrategy: "parallel" }, async fu
   return { ...props, arn: `arn:${id}` };
 });
 
+// It opens a file for each resource that is under way, and a process may have only so many.
+const ATONCE = 500;
+
+async function every(count, declare) {
+  const made = [];
+  for (let start = 0; start < count; start += ATONCE) {
+    const batch = [];
+    for (let i = start; i < Math.min(start + ATONCE, count); i++) batch.push(declare(i));
+    made.push(...(await Promise.all(batch)));
+  }
+  return made;
+}
+
 const shapes = {
-  async flat() {
-    const all = [];
-    for (let i = 0; i < size; i++) all.push(Thing(`t${i}`, { size: i, label: `label-${i}`, tags: { n: String(i) } }));
-    return await Promise.all(all);
-  },
+  flat: () => every(size, (i) => Thing(`t${i}`, { size: i, label: `label-${i}`, tags: { n: String(i) } })),
   async layered() {
     const width = size / 20;
     let above = [];
     const made = [];
     for (let layer = 0; layer < 20; layer++) {
-      const row = [];
-      for (let i = 0; i < width; i++)
-        row.push(
-          layer === 0
-            ? Thing(`t${layer}x${i}`, { size: i, label: `label-${i}` })
-            : Thing(`t${layer}x${i}`, { size: i, label: above[i].arn, tags: { b: above[(7 * i + 3) % width].arn } }),
-        );
-      above = await Promise.all(row);
+      const upper = above;
+      above = await every(width, (i) =>
+        layer === 0
+          ? Thing(`t${layer}x${i}`, { size: i, label: `label-${i}` })
+          : Thing(`t${layer}x${i}`, { size: i, label: upper[i].arn, tags: { b: upper[(7 * i + 3) % width].arn } }),
+      );
       made.push(...above);
     }
     return made;
@@ -43,11 +50,7 @@ const shapes = {
     }
     return made;
   },
-  async secrets() {
-    const all = [];
-    for (let i = 0; i < size; i++) all.push(Thing(`t${i}`, { size: i, label: alchemy.secret(`secret-${i}`) }));
-    return await Promise.all(all);
-  },
+  secrets: () => every(size, (i) => Thing(`t${i}`, { size: i, label: alchemy.secret(`secret-${i}`) })),
 };
 
 const app = await alchemy("bench", {

@@ -3,7 +3,7 @@
 Measured: its program from start to end. It has no plan of its own: running the
 program again with nothing to do stands for the no-op plan. State is its default,
 a JSON file a resource, which it doesn't sync to disk: in its favour. Resources
-that may run at once are declared at once, and destroyed in parallel. Secrets
+that may run at once are declared at once, 500 of them, and destroyed in parallel. Secrets
 are sealed with its passphrase. Nothing is printed, and telemetry is off.
 """
 
