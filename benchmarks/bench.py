@@ -59,7 +59,12 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peers", type=Path, default=ROOT / ".nox" / "peers", metavar="FOLDER", help="where peers are installed"
     )
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    if not any(asked.only in row.name for row in ROWS):
+        parser.error(
+            f"no row's name contains {asked.only!r}, expected a part of one of: {', '.join(row.name for row in ROWS)}"
+        )
+    return asked
 
 
 def _peers(folder: Path, versions: dict[str, str]) -> list[Tool]:
