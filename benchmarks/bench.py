@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness import plot, table
+from harness.figures import Measured
 from harness.machine import describe
 from harness.measuring import measure
 from harness.peers import PEERS
 from harness.results import Results, save
 from harness.tools import NotInstalledError, Tool, bare, iaclib
-from harness.work import ROWS, points
+from harness.work import ROWS, YARDSTICK, points
 
 ROOT = Path(__file__).parent.parent
 RUNS, QUICK_RUNS = 5, 2
@@ -37,7 +38,9 @@ def main(arguments: Sequence[str]) -> None:
     rows = tuple(row for row in ROWS if asked.only in row.name and not (asked.quick and row.point.size > QUICK_SIZE))
     wanted = points(rows, growth=not asked.only, largest=QUICK_SIZE if asked.quick else None)
     runs = asked.runs or (QUICK_RUNS if asked.quick else RUNS)
-    found = measure(wanted, tools, runs=runs, say=lambda one: print(table.line(one), flush=True))
+    found = measure(wanted, tools, runs=runs, say=_say)
+    if YARDSTICK not in wanted:
+        found |= measure([YARDSTICK], tools[1:2], runs=runs, say=_say)
     results = Results(machine, versions, found)
     print("", table.page(results, rows), "", sep="\n")
     print(
@@ -47,6 +50,10 @@ def main(arguments: Sequence[str]) -> None:
         print("Not all was measured: nothing is written.")
     else:
         _write(results, asked.out or ROOT / "docs")
+
+
+def _say(found: Measured) -> None:
+    print(table.line(found), flush=True)
 
 
 def _asked(arguments: Sequence[str]) -> argparse.Namespace:

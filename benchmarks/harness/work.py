@@ -87,8 +87,7 @@ def points(rows: tuple[Row, ...] = ROWS, *, growth: bool = True, largest: int | 
         largest: No larger sizes than this.
     """
     wanted = {row.point for row in rows}
-    wanted.add(YARDSTICK)
     if growth:
         wanted.update(Point(work, shape, size) for (work, shape), sizes in GROWTH.items() for size in sizes)
-    kept = [point for point in wanted if largest is None or point.size <= largest or point == YARDSTICK]
+    kept = [point for point in wanted if largest is None or point.size <= largest]
     return sorted(kept, key=lambda point: (point.size, point.work, point.shape))
