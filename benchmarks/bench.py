@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import aws_calls
 from harness import plot, table
 from harness.figures import Measured
 from harness.machine import describe
@@ -29,6 +30,9 @@ QUICK_SIZE = 1_000
 def main(arguments: Sequence[str]) -> None:
     """Measure, show, and say what falls short."""
     asked = _asked(arguments)
+    if asked.aws:
+        aws_calls.main()
+        return
     machine = describe()
     tools = [iaclib(), bare()]
     versions: dict[str, str] = {}
@@ -63,6 +67,7 @@ def _asked(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true", help="only iaclib and the bare loop")
     parser.add_argument("--runs", type=int, metavar="N", help="how often each is measured")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where results go; docs after a full run")
+    parser.add_argument("--aws", action="store_true", help="count the calls to an emulated AWS, and nothing else")
     parser.add_argument(
         "--peers", type=Path, default=ROOT / ".nox" / "peers", metavar="FOLDER", help="where peers are installed"
     )
