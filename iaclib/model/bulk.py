@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RELAXED: Final = 50_000  # new objects between two looks; Python's own choice is 700 to 2,000
+#: New objects between two looks, and how many looks at the young are one at the older: Python's own choice is 700 to
+#: 2,000, and 10. So no more than 200,000 dead objects of others wait for being found.
+_RELAXED: Final = (20_000, 5, 2)
 _lock = threading.Lock()
 _relaxed = 0  # how many want it so
 _usual: tuple[int, ...] = ()  # what it was before the first of them
@@ -30,9 +32,6 @@ def collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # else somebody else's would come back with ours
-            gc.freeze()
-            gc.unfreeze()  # all that was made is old from now on, without being searched once more
         gc.enable()
 
 
@@ -44,8 +43,8 @@ def collector_relaxed() -> Iterator[None]:
         _relaxed += 1
         if _relaxed == 1:
             _usual = gc.get_threshold()
-            if 0 < _usual[0] < _RELAXED:
-                gc.set_threshold(_RELAXED, *_usual[1:])
+            if 0 < _usual[0] < _RELAXED[0]:
+                gc.set_threshold(*_RELAXED)
     try:
         yield
     finally:

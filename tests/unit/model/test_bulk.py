@@ -39,18 +39,6 @@ def test_a_pause_ends_and_loses_nothing():
     assert made() is None
 
 
-def test_a_pause_leaves_alone_what_somebody_froze():
-    """Objects that a server froze before it forked stay frozen."""
-    gc.freeze()
-    try:
-        count = gc.get_freeze_count()
-        with collector_paused():
-            pass
-        assert gc.get_freeze_count() >= count
-    finally:
-        gc.unfreeze()
-
-
 def test_the_last_to_end_sets_back_what_was():
     """Runs side by side relax it together, in whatever order they end; the user's own choice comes back."""
     gc.set_threshold(900, 11, 12)
