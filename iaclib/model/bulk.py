@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: New objects between two looks, and how many looks at the young are one at the older: Python's own choice is 700 to
-#: 2,000, and 10. So no more than 200,000 dead objects of others wait for being found.
-_RELAXED: Final = (20_000, 5, 2)
+#: 2,000, and 10. So no more than 500,000 dead objects of others wait for being found.
+_RELAXED: Final = (20_000, 5, 5)
 _lock = threading.Lock()
 _relaxed = 0  # how many want it so
 _usual: tuple[int, ...] = ()  # what it was before the first of them
