@@ -137,8 +137,8 @@ class Fleet:
             failed = {ref: found.error for ref, found in needed.items() if found.error is not None}
             if operation == "destroy":
                 waits = {ref: {user for user, used in waits.items() if ref in used} for ref in waits}
-                for ref in waits:
-                    waits[ref] |= failed.keys() - {ref}  # they may stand on anything, as nobody can tell
+                for ref in waits.keys() - failed.keys():
+                    waits[ref] |= failed.keys()  # they may stand on anything, as nobody can tell
             return _Round(self, operation, options, executor, waits, failed).run()
 
     @contextmanager

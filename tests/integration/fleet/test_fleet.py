@@ -83,6 +83,7 @@ def test_a_failure_stays_in_its_stack(tmp_path, settings, member):
             member("Reader", "after", reads=["failing"]),
             member("Reader", "last", reads=["after"]),
             member("Reader", "raising", reads=["base"], behaviour="raise"),
+            member("Reader", "raising-too", reads=["base"], behaviour="raise"),
             member("Reader", "fine", reads=["base"]),
         ],
         engine=settings,
@@ -98,7 +99,7 @@ def test_a_failure_stays_in_its_stack(tmp_path, settings, member):
     assert report["fleet/after"].skipped == "it reads outputs of fleet/failing, which failed"
     assert report["fleet/last"].skipped == "it reads outputs of fleet/after, which was skipped"
     assert {result.ref.name for result in report.results if result.ok} == {"base", "fine"}
-    assert str(report).endswith("6 stacks: 2 done, 2 failed, 2 skipped.")
+    assert str(report).endswith("7 stacks: 2 done, 3 failed, 2 skipped.")
     down = fleet.destroy()
     # What the one that raises stands on can't be told, so all that it may read stay.
     assert not down.ok

@@ -152,7 +152,11 @@ def test_it_goes_where_its_record_goes(tmp_path):
 
 def test_it_can_not_be_put_elsewhere(tmp_path):
     """A sealed value that somebody gives another name, or another resource, does not open."""
-    for what in ("swap names", "hidden", "mixed"):  # the others name a value that another record has, before it or behind
+    for what in (
+        "swap names",
+        "hidden",
+        "mixed",
+    ):  # the others name a value that another record has, before it or behind
         path = tmp_path / f"{what}.db"
         with engine_on(f"sqlite:///{path}") as engine:
             engine.apply(Shop("prod"))
