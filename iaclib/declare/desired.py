@@ -6,18 +6,17 @@ stack has tens of thousands of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, field
 
+from iaclib.declare.sources import Source
 from iaclib.model.addresses import StackRef
+from iaclib.model.scope import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from iaclib.declare.options import Options
-    from iaclib.declare.sources import Source
-    from iaclib.model.scope import Location
     from iaclib.provider.base import Provider
     from iaclib.schema.facts import TypeFacts
 
@@ -86,8 +85,7 @@ class Declared:
         return f"<Declared {self.address} {self.type}>"
 
 
-@attrs.frozen(slots=False)
-class Desired:
+class Desired(Struct, frozen=True):
     """What a stack wants to be.
 
     Args:
@@ -102,10 +100,10 @@ class Desired:
     """
 
     ref: StackRef
-    resources: Mapping[str, Declared] = attrs.field(factory=dict)
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
-    components: Mapping[str, Location] = attrs.field(factory=dict)
+    resources: Mapping[str, Declared] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    components: Mapping[str, Location] = field(default_factory=dict)
     raised: bool = False
     sources: Sequence[Source] = ()
-    remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    remedies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tokens: int = 0

@@ -10,24 +10,23 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.declare.collect import collect
 from iaclib.declare.sources import StackOutput
 from iaclib.errors import ApplyError, ApplyFailed, DeclarationError, IaclibError
 from iaclib.execute.run import Run
 from iaclib.fleet.report import Result
+from iaclib.model.addresses import StackRef
 from iaclib.model.values import has_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iaclib.fleet.member import EngineSettings, Member
-    from iaclib.model.addresses import StackRef
 
 
-@attrs.frozen
-class Needs:
+class Needs(Struct, frozen=True):
     """Which stacks' outputs a member reads; or why that can't be told."""
 
     refs: frozenset[StackRef] = frozenset()
@@ -61,21 +60,21 @@ def perform(
         with settings.engine() as engine:
             if operation == "plan":
                 plan = engine.plan(member.stack(), **options)
-                result = attrs.evolve(result, counts=_changing(plan.counts), text=str(plan))
+                result = structs.replace(result, counts=_changing(plan.counts), text=str(plan))
             elif operation == "drift":
                 drift = engine.drift(ref, **options)
                 counts = {"drifted": len(drift.changes)} if drift else {}
-                result = attrs.evolve(result, counts=counts, text=str(drift))
+                result = structs.replace(result, counts=counts, text=str(drift))
             else:
                 run = (
                     engine.apply(member.stack(), **options) if operation == "apply" else engine.destroy(ref, **options)
                 )
                 result = _ran(result, run)
     except ApplyError as error:
-        result = attrs.evolve(_ran(result, error.run) if error.run is not None else result, error=_portable(error))
+        result = structs.replace(_ran(result, error.run) if error.run is not None else result, error=_portable(error))
     except Exception as error:  # noqa: BLE001 - a program may raise anything
-        result = attrs.evolve(result, error=_portable(error))
-    return attrs.evolve(result, seconds=time.monotonic() - began)
+        result = structs.replace(result, error=_portable(error))
+    return structs.replace(result, seconds=time.monotonic() - began)
 
 
 def _changing(counts: Mapping[Any, int]) -> dict[str, int]:
@@ -87,10 +86,10 @@ def _ran(result: Result, run: Run) -> Result:
     for step in run.steps:
         if step.action != "read" and step.error is None and not step.skipped:
             counts[step.action] = counts.get(step.action, 0) + 1
-    steps = [attrs.evolve(step, error=None if step.error is None else _portable(step.error)) for step in run.steps]
+    steps = [structs.replace(step, error=None if step.error is None else _portable(step.error)) for step in run.steps]
     outputs = {name: value for name, value in run.outputs.items() if not has_secret(value)}
     plain = Run(run.ok, outputs, steps, [_portable(error) for error in run.errors], run.serial)
-    return attrs.evolve(result, run=plain, counts=counts)
+    return structs.replace(result, run=plain, counts=counts)
 
 
 def _portable(error: Exception) -> Exception:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-import attrs
+from msgspec import Struct, field
 
+from iaclib.execute.run import Run
 from iaclib.model.addresses import StackRef
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
-    from iaclib.execute.run import Run
-
-
-@attrs.frozen
-class Result:
+class Result(Struct, frozen=True):
     """What came of one stack.
 
     Args:
@@ -32,7 +27,7 @@ class Result:
     ref: StackRef
     operation: str
     run: Run | None = None
-    counts: Mapping[str, int] = attrs.field(factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     text: str = ""
     error: Exception | None = None
     skipped: str = ""
@@ -54,8 +49,7 @@ class Result:
         return "\n    ".join([f"x {self.ref}: {done}FAILED: {lines[0]}", *lines[1:]])
 
 
-@attrs.frozen
-class Report:
+class Report(Struct, frozen=True):
     """What came of all stacks, in the order in which they ended.
 
     Args:

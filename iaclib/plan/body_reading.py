@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.registry import require_type
@@ -184,7 +184,7 @@ class _Reading:
         place = given.pop("P", None)
         record = record_from(given, self.shared)
         if place is not None:
-            record = attrs.evolve(record, provider=self.providers[count(place)])
+            record = structs.replace(record, provider=self.providers[count(place)])
         for name in _TEXTS:
             text(getattr(record, name))
         count(record.generation)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.model.outputs import resolve
 from iaclib.model.values import UNKNOWN, plain
@@ -102,7 +102,7 @@ def without(record: Record, address: str) -> Record:
     if (other := options.get("deleted_with")) is not None and other[0] == address:
         del options["deleted_with"]
     dependencies = tuple(name for name in record.dependencies if name != address)
-    return attrs.evolve(record, dependencies=dependencies, options=options)
+    return structs.replace(record, dependencies=dependencies, options=options)
 
 
 def outdated(declared: Declared, record: Record, uid_of: Uids) -> list[str]:

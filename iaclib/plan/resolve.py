@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.outputs import resolve
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 Lookup = Callable[[str, str], Any]
 
 
-@attrs.frozen
-class Naming:
+class Naming(Struct, frozen=True):
     """What generated names and default tags are made of.
 
     Args:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 
 
-@attrs.frozen
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """What a long operation has noted so far: the id, if known, and JSON data."""
 
     id: str | None = None

@@ -6,18 +6,15 @@ engine and the simulated cloud work by them alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-import attrs
+from msgspec import Struct, field
 
 from iaclib.schema.shapes import Shape
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-
-@attrs.frozen(slots=False)
-class PropertyFacts:
+class PropertyFacts(Struct, frozen=True):
     """One property of a type.
 
     Args:
@@ -47,8 +44,7 @@ class PropertyFacts:
     wire: str | None = None
 
 
-@attrs.frozen(slots=False)
-class TypeFacts:
+class TypeFacts(Struct, frozen=True):
     """A resource type.
 
     Args:
@@ -65,7 +61,7 @@ class TypeFacts:
     """
 
     type: str
-    properties: Mapping[str, PropertyFacts] = attrs.field(factory=dict)
+    properties: Mapping[str, PropertyFacts] = field(default_factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
     version: int = 1
     stateful: bool = False
@@ -73,4 +69,4 @@ class TypeFacts:
     tags: str | None = None
     is_global: bool = False
     on_delete: Shape | None = None
-    timeouts: Mapping[str, float] = attrs.field(factory=dict)
+    timeouts: Mapping[str, float] = field(default_factory=dict)

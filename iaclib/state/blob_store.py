@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.model.values import Secret, has_secret, reveal
 from iaclib.state import blobs, packing, seal
@@ -69,9 +69,9 @@ class BlobStore:
             before = None if old.before is None else blobs.join(old.before, fetch)
             record = blobs.join(old.record, fetch)
             same = record is old.record and before is old.before
-            return old if same else attrs.evolve(old, record=record, before=before)
+            return old if same else structs.replace(old, record=record, before=before)
 
-        joined = attrs.evolve(
+        joined = structs.replace(
             snapshot,
             records={address: blobs.join(record, fetch) for address, record in snapshot.records.items()},
             superseded=tuple(blobs.join(record, fetch) for record in snapshot.superseded),

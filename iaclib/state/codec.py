@@ -12,6 +12,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import structs
 
 from iaclib.errors import StateError
 from iaclib.model.bulk import collector_paused
@@ -338,7 +339,7 @@ def load_entries(data: bytes, where: str, providers: Providers) -> list[Entry]:
 
 def run_to(run: RunSummary) -> dict[str, Any]:
     """Turn a run's line of history into a dict."""
-    return dict(run.__dict__)
+    return structs.asdict(run)
 
 
 def run_from(data: dict[str, Any]) -> RunSummary:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from iaclib.aws import tags
+from iaclib.aws.provider import Provider
 from iaclib.errors import ConflictError, NotFoundError, OperationTimeoutError, PartialFailure, ProviderError
 from iaclib.provider.context import Context
 from iaclib.provider.handler import Live
@@ -14,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from iaclib.aws.client import Client
-    from iaclib.aws.provider import Provider
 
 T = TypeVar("T")
 
-AwsContext: TypeAlias = "Context[Provider]"
+AwsContext: TypeAlias = Context[Provider]
 
 _FILTER_VALUES = 200  # EC2 takes no more values in one filter
 
