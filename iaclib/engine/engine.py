@@ -381,7 +381,8 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         with self._lock:
             self._running.append(stop)
         try:
-            from iaclib.engine.running import operation  # all that only changing needs
+            with collector_paused():
+                from iaclib.engine.running import operation  # all that only changing needs
 
             with operation(settings or self._settings, ref, name, stop, signals=signals, **how) as op:
                 yield op

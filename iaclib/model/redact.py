@@ -11,11 +11,9 @@ Knows texts and errors; knows nothing of where secrets come from.
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import threading
-import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
@@ -219,6 +217,8 @@ def forms(secret: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     The latter are what is sure in the middle of a longer text, at each of its
     three alignments.
     """
+    import html  # slow: it knows all names of characters
+
     plain = {secret, repr(secret)[1:-1], html.escape(secret), html.escape(secret, quote=False)}
     plain.add(
         secret.replace("&", "&amp;")
@@ -314,6 +314,8 @@ def redacted(error: BaseException, secrets: Redactor) -> Exception:
         copy = type(error)(message, **facts)
     else:
         copy = _foreign(error, message, secrets)
+    import traceback  # slow, and needed here alone
+
     frames = traceback.extract_tb(error.__traceback__)
     if frames and not isinstance(error, IaclibError):
         copy.add_note(

@@ -45,9 +45,9 @@ class Holder(Struct, frozen=True):
 
 
 def _host() -> str:
-    import socket
+    import platform
 
-    return socket.gethostname()
+    return platform.node()
 
 
 def _user() -> str:
