@@ -64,13 +64,10 @@ def entries(journal: Sequence[Line], after: int, upto: int, where: str) -> list[
     """
     if [line[0] for line in journal] != list(range(after + 1, upto + 1)):
         raise packing.corrupt(where, f"its journal is not whole between serial {after} and {upto}")
-    providers = codec.Providers()
-    found: list[Entry] = []
     for line in journal:
         if not is_whole(line):
             raise packing.corrupt(where, f"serial {line[0]} of the journal changed, or is of another state")
-        found += codec.load_entries(line[2], f"{where} serial {line[0]}", providers)
-    return found
+    return codec.load_journal(((line[2], f"{where} serial {line[0]}") for line in journal), codec.Providers())
 
 
 def checked(found: Iterable[tuple[_K, str, bytes, int]], where: str) -> Iterator[tuple[_K, str, bytes]]:

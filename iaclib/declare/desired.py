@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Declared:
     """One resource as a collect found it.
 
-    ``inputs`` are lowered values by Python name, unset ones left out;
+    ``inputs`` are lowered values by Python name, unset ones left out, and
+    ``expressions`` the names of those that are, or hold, an expression;
     ``options`` have what the component hands down merged in; ``parent`` is
     the component's address or ""; ``provider`` is what options or scope gave,
     or None; ``depends_on`` and ``replace_with`` have resources' addresses,
@@ -39,9 +40,9 @@ class Declared:
         "defined_by",
         "deleted_with",
         "depends_on",
+        "expressions",
         "facts",
         "former",
-        "has_expr",
         "has_secret",
         "inputs",
         "location",
@@ -68,7 +69,7 @@ class Declared:
     former: tuple[str, ...]
     trigger: Any
     defined_by: str
-    has_expr: bool
+    expressions: tuple[str, ...]
     has_secret: bool
 
     @property

@@ -83,13 +83,14 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         facts: Of its type, if it is known here.
     """
     outputs = {name: _hidden(name, value, record, facts) for name, value in live.outputs.items()}
-    baseline = dict(record.inputs)
+    seen: dict[str, Any] = {}
     for name, value in (live.inputs or {}).items():
         if name in record.inputs:
-            baseline[name] = _guard(name, value, facts, record.inputs[name])
+            seen[name] = _guard(name, value, facts, record.inputs[name])
         elif value is not None:
             outputs.setdefault(name, _hidden(name, value, record, facts))
-    guarded_outputs = guard_repeats(outputs, record.inputs, baseline)
+    baseline = {**record.inputs, **seen} if seen else record.inputs  # one object is kept once
+    guarded_outputs = guard_repeats(outputs, record.inputs, seen)
     return structs.replace(
         record, id=live.id, outputs=guarded_outputs, baseline=baseline, observed=None, status="ok", repairable=False
     )

@@ -42,23 +42,24 @@ def secret_texts(*values: Any) -> list[str]:
     key, and the password in a URL: a server may repeat these alone.
     """
     found: set[str] = set()
-    for value in values:
-        for secret in _secrets(value):
-            for text in _texts(secret.reveal()):
-                found.add(text)
-                found.update(_parts(text))
+    for secret in _secrets(values):
+        for text in _texts(secret.reveal()):
+            found.add(text)
+            found.update(_parts(text))
     found.discard("")
     return sorted(found, key=lambda text: (-len(text), text))
 
 
-def _secrets(value: Any) -> Iterator[Secret[Any]]:
-    todo = [value]
+def _secrets(values: Iterable[Any]) -> Iterator[Secret[Any]]:
+    todo = list(values)
     while todo:
         item = todo.pop()
         kind = type(item)
         if kind is str or kind is int or kind is bool or item is None:
             continue
-        if isinstance(item, Secret):
+        if kind is dict:
+            todo.extend(item.values())
+        elif isinstance(item, Secret):
             yield item
         elif hasattr(item, "items"):
             todo.extend(value for _, value in item.items())

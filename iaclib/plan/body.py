@@ -149,8 +149,6 @@ class _Writing:
         data["location"] = str(declared.location)
         if declared.defined_by:
             data["defined_by"] = declared.defined_by
-        if declared.has_expr:
-            data["has_expr"] = True
         if declared.has_secret:
             data["has_secret"] = True
         if declared.provider is not None:

@@ -84,7 +84,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
             "former",
             "trigger",
         }
-        | {"location", "defined_by", "has_expr", "has_secret", "cls", "facts", "provider"}
+        | {"location", "defined_by", "expressions", "has_secret", "cls", "facts", "provider"}
     ),
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from iaclib.declare.options import DEFAULT
 from iaclib.model.outputs import resolve
 from iaclib.model.values import UNKNOWN, plain
 from iaclib.plan.compare import same, unknown_in
@@ -55,6 +56,8 @@ def recorded_options(declared: Declared, uid_of: Uids = _no_uid, trigger: Any = 
     """
     options = declared.options
     kept: dict[str, Any] = {}
+    if options is DEFAULT and not declared.linked:
+        return kept
     if options.protect:
         kept["protect"] = True
     if options.retain_on_delete:

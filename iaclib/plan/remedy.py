@@ -16,7 +16,7 @@ from iaclib.declare.options import Options
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Expr
-from iaclib.model.outputs import Output, has_expr, is_secret, lower, make_secret, ref_nodes
+from iaclib.model.outputs import Output, expressions_in, is_secret, lower, make_secret, ref_nodes
 from iaclib.model.redact import secret_texts
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _merged(declared: Declared, mended: Mapping[str, Any]) -> Declared:
     """Put fields into a copy of a declaration; what is None is unset."""
     new = copy.copy(declared)
     new.inputs = {name: value for name, value in {**declared.inputs, **mended}.items() if value is not None}
-    new.has_expr = has_expr(new.inputs)
+    new.expressions = expressions_in(new.inputs)
     new.has_secret = is_secret(new.inputs)
     return new
 

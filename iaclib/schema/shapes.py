@@ -64,6 +64,7 @@ class Shape:
         "pattern",
         "plain_int",
         "plain_text",
+        "plain_texts",
         "properties",
         "range",
         "required",
@@ -96,6 +97,7 @@ class Shape:
         self._regex = None if pattern is None else re.compile(pattern)
         self.plain_text = kind == "str" and self._unconstrained  # any text will do
         self.plain_int = kind == "int" and self._unconstrained
+        self.plain_texts = kind == "map" and items is not None and items.plain_text  # tags, mostly
 
     @property
     def _unconstrained(self) -> bool:

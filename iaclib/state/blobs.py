@@ -111,7 +111,7 @@ def _look(value: Any) -> tuple[bool, bool]:
             total += len(item)
         elif kind is dict:
             total += sum(map(len, item))
-            waiting.extend(item.values())
+            waiting += item.values()
         elif kind is list or kind is tuple:
             waiting.extend(item)
         elif kind is Secret:
