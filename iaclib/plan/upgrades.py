@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import DeclarationError, StateVersionError
 from iaclib.model.values import plain
@@ -54,4 +54,4 @@ def upgraded(record: Record, declared: Declared) -> Record:
     observed = None
     if record.observed is not None:
         observed = {**dict.fromkeys(inputs), **migrate(record.observed)}  # None: seen to be unset
-    return attrs.evolve(record, inputs=inputs, baseline=dict(baseline), observed=observed)
+    return structs.replace(record, inputs=inputs, baseline=dict(baseline), observed=observed)

@@ -1,16 +1,17 @@
-"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names.
+"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names."""
 
-Annotations are evaluated here: as text, each field would be compiled once more.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class HandlerFacts(NamedTuple):
+class HandlerFacts(Struct, frozen=True):
     """What the cloud's own handler of an operation is known to need.
 
     Args:
@@ -24,7 +25,7 @@ class HandlerFacts(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-class TagFacts(NamedTuple):
+class TagFacts(Struct, frozen=True):
     """How the cloud takes tags; programs always give a mapping.
 
     Args:
@@ -42,7 +43,7 @@ class TagFacts(NamedTuple):
     permissions: tuple[str, ...] = ()
 
 
-class CloudFacts(NamedTuple):
+class CloudFacts(Struct, frozen=True):
     """What a generic handler has to know of a type, in the cloud's own names.
 
     Paths are names joined by ``/``, with ``*`` for the elements of a list or mapping.
