@@ -85,7 +85,10 @@ def __getattr__(name: str) -> Any:
     if home is None:
         msg = f"module 'iaclib' has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(importlib.import_module(f"iaclib.{home}"), name)
+    from iaclib.model.bulk import collector_paused
+
+    with collector_paused():
+        value = getattr(importlib.import_module(f"iaclib.{home}"), name)
     globals()[name] = value
     return value
 

@@ -27,6 +27,7 @@ Row = tuple[str, str, bytes, int]
 #: Kind and name of the row in a base that says of which serial it is; a base without it is empty, of serial 0.
 BASED: Final = (rows.META, "based")
 
+_PART: Final = 1024 * 1024  # bytes of the journal that are read at once
 _UNBOUND: Final = b"[1,"  # format 1 summed the bytes alone
 
 
@@ -41,6 +42,20 @@ def is_whole(line: Line) -> bool:
     return sum_of(data, lineage, serial) == checksum
 
 
+def parts(journal: Iterable[Line], after: int, upto: int) -> Iterator[tuple[list[Line], int, int]]:
+    """Cut the journal after one serial up to another into parts that need little memory when they are read."""
+    part: list[Line] = []
+    size = 0
+    for line in journal:
+        part.append(line)
+        size += len(line[2])
+        if size >= _PART:
+            yield part, after, line[0]
+            part, size, after = [], 0, line[0]
+    if part or after < upto:
+        yield part, after, upto
+
+
 def entries(journal: Sequence[Line], after: int, upto: int, where: str) -> list[Entry]:
     """Read the journal after one serial up to another, and see that none of it is missing.
 
@@ -49,13 +64,10 @@ def entries(journal: Sequence[Line], after: int, upto: int, where: str) -> list[
     """
     if [line[0] for line in journal] != list(range(after + 1, upto + 1)):
         raise packing.corrupt(where, f"its journal is not whole between serial {after} and {upto}")
-    providers = codec.Providers()
-    found: list[Entry] = []
     for line in journal:
         if not is_whole(line):
             raise packing.corrupt(where, f"serial {line[0]} of the journal changed, or is of another state")
-        found += codec.load_entries(line[2], f"{where} serial {line[0]}", providers)
-    return found
+    return codec.load_journal(((line[2], f"{where} serial {line[0]}") for line in journal), codec.Providers())
 
 
 def checked(found: Iterable[tuple[_K, str, bytes, int]], where: str) -> Iterator[tuple[_K, str, bytes]]:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.errors import LeaseHeldError, LeaseLostError, StateConflictError, StateError
 from iaclib.state import packing
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from iaclib.model.addresses import StackRef
 
 
-@attrs.frozen
-class Held:
+class Held(Struct, frozen=True):
     """The lease row of a stack; ``holder`` is None when nobody has it."""
 
     fence: int = 0
@@ -30,7 +29,7 @@ class Held:
 
 def holder_to(holder: Holder) -> dict[str, Any]:
     """Turn a holder into JSON."""
-    return attrs.asdict(holder)
+    return structs.asdict(holder)
 
 
 def holder_from(data: Mapping[str, Any]) -> Holder:

@@ -12,7 +12,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import Struct, field, structs
 
 from iaclib.backends import leasing
 from iaclib.backends.leasing import Held
@@ -33,18 +33,17 @@ if TYPE_CHECKING:
     from iaclib.state.seal import Keyring
 
 
-@attrs.define
-class _Stack:
+class _Stack(Struct):
     """One stack: its head, rows folded so far, and the journal since."""
 
     lineage: str = ""
     serial: int = 0
-    held: Held = attrs.field(factory=Held)
-    rows: dict[tuple[str, str], bytes] = attrs.field(factory=dict)
-    journal: list[bytes] = attrs.field(factory=list)
-    base: dict[tuple[str, str], bytes] = attrs.field(factory=dict)
-    past: deque[bytes] = attrs.field(factory=deque)  # the journal since the base, folded or not
-    runs: dict[str, bytes] = attrs.field(factory=dict)
+    held: Held = field(default_factory=Held)
+    rows: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    journal: list[bytes] = field(default_factory=list)
+    base: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    past: deque[bytes] = field(default_factory=deque)  # the journal since the base, folded or not
+    runs: dict[str, bytes] = field(default_factory=dict)
 
 
 class Memory:
@@ -93,7 +92,7 @@ class Memory:
         """Move the lease's end; see ``Backend.renew``."""
         with self._lock:
             stack = self._mine(lease)
-            renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
+            renewed = structs.replace(lease, expires=self._clock() + lease.ttl.total_seconds())
             stack.held = Held(lease.fence, lease.holder, renewed.expires)
             return renewed
 

@@ -6,16 +6,14 @@ and one of codes a service; knows nothing of the SDKs, which give the answers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import attrs
+from msgspec import Struct
 
 from iaclib.backends.object_store import Changed
 from iaclib.errors import StateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Means(Enum):
@@ -38,8 +36,7 @@ class Missing(Exception):
     """There is no such object."""
 
 
-@attrs.frozen
-class Service:
+class Service(Struct, frozen=True):
     """A service, as far as its answers differ from the others'.
 
     Args:
@@ -57,8 +54,7 @@ class Service:
     bucket: str = "bucket"
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer.
 
     Args:

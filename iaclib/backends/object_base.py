@@ -13,20 +13,21 @@ garbage can't meet somebody who writes it.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-import attrs
 import orjson
+from msgspec import Struct, structs
 
 from iaclib.backends import object_layout as layout
 from iaclib.backends.object_layout import Base
 from iaclib.state import packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from iaclib.model.addresses import StackRef
 
@@ -39,8 +40,7 @@ CHUNK: Final = 64 * 1024  # bytes that a chunk should hold; a larger row has one
 _SLACK: Final = 8  # chunks that may be nearly empty before all are packed again
 
 
-@attrs.frozen
-class Chunk:
+class Chunk(Struct, frozen=True):
     """An object with the rows from ``first`` up to the next chunk's."""
 
     name: str
@@ -48,8 +48,7 @@ class Chunk:
     size: int
 
 
-@attrs.frozen
-class Index:
+class Index(Struct, frozen=True):
     """All chunks of a base, by their first keys, and what it came from.
 
     Args:
@@ -85,7 +84,7 @@ def dump_index(index: Index, ref: StackRef) -> bytes:
         "write": uuid4().hex,
         "state": [[chunk.name, *chunk.first, chunk.size] for chunk in index.state],
         "runs": [[chunk.name, *chunk.first, chunk.size] for chunk in index.runs],
-        "past": [attrs.astuple(base) for base in index.past],
+        "past": [structs.astuple(base) for base in index.past],
         "at": [index.slot, index.serial, index.lineage],
     }
     return layout.frame(orjson.dumps(facts))

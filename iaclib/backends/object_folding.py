@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-import attrs
+from msgspec import structs
 
 from iaclib.backends import object_base
 from iaclib.backends import object_layout as layout
@@ -76,14 +76,14 @@ def fold_alone(store: ObjectStore, reader: Reader, ref: StackRef) -> tuple[Base,
     index = _folded(store, reader, ref, _view(reader, ref), ())
     with written(store, ref) as write:
         chunks = [
-            attrs.evolve(
+            structs.replace(
                 chunk, name=write(object_base.dump_chunk(list(part.items())), object_base.digest_in(chunk.name))
             )
             for chunk, part in zip(index.state, reader.rows(ref, index.state), strict=True)
         ]
-    copy = attrs.evolve(index, state=chunks)
+    copy = structs.replace(index, state=chunks)
     second = write_index(store, ref, copy)
-    index = attrs.evolve(index, past=(second,))
+    index = structs.replace(index, past=(second,))
     base = write_index(store, ref, index)
     return base, {base.index, second.index, *index.names(), *copy.names()}
 
@@ -201,7 +201,7 @@ def blank(store: ObjectStore, ref: StackRef, needed: Container[str] = ()) -> Non
         elif (found := store.get(name)) is not None:
             slot = layout.load_slot(found.data, ref, number, where)
             if slot.entries:
-                left = attrs.evolve(slot, write=uuid4().hex, lineage="", serial=0, entries=b"")
+                left = structs.replace(slot, write=uuid4().hex, lineage="", serial=0, entries=b"")
                 store.put_if(name, found.version, layout.dump_slot(left))
 
     at_once(drop, [one.name for one in store.list(layout.folder(ref)) if one.name not in needed])

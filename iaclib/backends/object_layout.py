@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from zlib import crc32
 
-import attrs
 import orjson
+from msgspec import Struct, structs
 
 from iaclib.backends import leasing
 from iaclib.model.addresses import StackRef
@@ -111,8 +111,7 @@ def unframe(data: bytes, where: str) -> bytes:
     return body
 
 
-@attrs.frozen
-class Base:
+class Base(Struct, frozen=True):
     """Where the compacted part of a state is, and how far it goes.
 
     Args:
@@ -128,8 +127,7 @@ class Base:
     size: int
 
 
-@attrs.frozen
-class Head:
+class Head(Struct, frozen=True):
     """The one object of a stack that is overwritten: who may write, and where the state begins.
 
     Args:
@@ -157,8 +155,7 @@ class Head:
     base: Base | None = None
 
 
-@attrs.frozen
-class Slot:
+class Slot(Struct, frozen=True):
     """One append, or the mark of a taken-over journal, which has no entries.
 
     Args:
@@ -182,7 +179,10 @@ class Slot:
 
 def dump_head(head: Head) -> bytes:
     """Write a head."""
-    return frame(orjson.dumps(attrs.asdict(head)))
+    facts = structs.asdict(head)
+    facts["holder"] = None if head.holder is None else leasing.holder_to(head.holder)
+    facts["base"] = None if head.base is None else structs.asdict(head.base)
+    return frame(orjson.dumps(facts))
 
 
 def load_head(data: bytes, ref: StackRef, where: str) -> Head:
@@ -206,7 +206,7 @@ def load_head(data: bytes, ref: StackRef, where: str) -> Head:
 
 def dump_slot(slot: Slot) -> bytes:
     """Write a journal slot."""
-    facts = attrs.asdict(slot)
+    facts = structs.asdict(slot)
     entries = facts.pop("entries")
     return frame(orjson.dumps(facts), b"\n", entries)
 

@@ -22,12 +22,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-import attrs
+from msgspec import Struct, field, structs
 
 from iaclib.backends import leasing
 from iaclib.backends import object_layout as layout
 from iaclib.backends.leasing import Held
 from iaclib.backends.object_layout import Head, Slot
+from iaclib.backends.object_reader import End
 from iaclib.backends.object_store import Changed
 from iaclib.errors import LeaseLostError, StateCorruptError, StateError
 from iaclib.state.backend import Lease
@@ -35,7 +36,7 @@ from iaclib.state.backend import Lease
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iaclib.backends.object_reader import End, Reader
+    from iaclib.backends.object_reader import Reader
     from iaclib.backends.object_store import Found, ObjectStore
     from iaclib.model.addresses import StackRef
     from iaclib.state.backend import Holder
@@ -49,8 +50,7 @@ def elapsed() -> float:
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
-@attrs.define(eq=False)
-class Hand:
+class Hand(Struct, eq=False):
     """What the holder of a lease knows of its stack, so that it needn't ask again.
 
     ``heading`` is held while the head is written, ``writing`` while the journal
@@ -63,8 +63,8 @@ class Hand:
     renewed: float  # `elapsed` before the head was last written
     end: End | None = None  # of the journal, which nobody else can lengthen
     tried: Slot | None = None  # an append whose outcome is not known
-    heading: threading.Lock = attrs.field(factory=threading.Lock)
-    writing: threading.RLock = attrs.field(factory=threading.RLock)
+    heading: threading.Lock = field(default_factory=threading.Lock)
+    writing: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Leases:
@@ -97,10 +97,10 @@ class Leases:
             head, found = read if read is not None else (Head(str(ref)), None)
             held = Held(head.fence, head.holder, self._expires(head, found))
             lease = leasing.take(ref, held, holder, ttl, self.clock())
-            taken = attrs.evolve(head, fence=lease.fence, holder=holder, ttl=ttl.total_seconds(), open=True)
+            taken = structs.replace(head, fence=lease.fence, holder=holder, ttl=ttl.total_seconds(), open=True)
             hand = Hand(lease.fence, head, "" if found is None else found.version, 0.0)
             try:
-                self._write_head(ref, hand, attrs.evolve(taken, expires=lease.expires))
+                self._write_head(ref, hand, structs.replace(taken, expires=lease.expires))
             except Changed:
                 continue
             if head.open:
@@ -141,7 +141,7 @@ class Leases:
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
         hand = self.hand(lease)
-        renewed = attrs.evolve(lease, expires=self.clock() + lease.ttl.total_seconds())
+        renewed = structs.replace(lease, expires=self.clock() + lease.ttl.total_seconds())
         self.rewrite_head(lease, hand, {"expires": renewed.expires})
         return renewed
 
@@ -155,7 +155,9 @@ class Leases:
             lease = Lease(ref, head.fence + 1, holder, timedelta(seconds=head.ttl), 0.0)
             hand = Hand(lease.fence, head, found.version, 0.0)
             try:
-                self._write_head(ref, hand, attrs.evolve(head, fence=lease.fence, holder=None, expires=0.0, open=True))
+                self._write_head(
+                    ref, hand, structs.replace(head, fence=lease.fence, holder=None, expires=0.0, open=True)
+                )
             except Changed:
                 continue
             self.drop(lease)
@@ -194,7 +196,7 @@ class Leases:
 
     def _write_head(self, ref: StackRef, hand: Hand, head: Head) -> None:
         before = elapsed()
-        head = attrs.evolve(head, write=uuid4().hex)
+        head = structs.replace(head, write=uuid4().hex)
         name, data = layout.head_name(ref), layout.dump_head(head)
         hand.version = (
             self._store.put_if(name, hand.version, data) if hand.version else self._store.put_if_absent(name, data)
@@ -212,7 +214,7 @@ class Leases:
             known: dict[str, Any] = {} if end is None else {"slot": end.slot, "lineage": end.lineage}
             while True:
                 try:
-                    self._write_head(lease.ref, hand, attrs.evolve(hand.head, **known, **facts))
+                    self._write_head(lease.ref, hand, structs.replace(hand.head, **known, **facts))
                 except Changed:
                     hand.head, found = self.mine(lease)  # another object wrote it under this lease, or it is lost
                     hand.version = found.version

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-import attrs
+from msgspec import Struct
 
 from iaclib.backends import object_base, object_folding
 from iaclib.backends import object_layout as layout
@@ -36,8 +36,7 @@ _TRIES: Final = 3  # readings while others write
 _FAR: Final = 1_000_000  # leases; more than can have left no trace in the journal
 
 
-@attrs.frozen
-class _Seen:
+class _Seen(Struct, frozen=True):
     """All objects of a stack, as far as they read.
 
     Args:

@@ -6,9 +6,10 @@ nothing and knows nothing of leases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.backends import leasing, object_base
 from iaclib.backends import object_layout as layout
@@ -18,7 +19,7 @@ from iaclib.errors import StateCorruptError, StateVersionError
 from iaclib.state import packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from iaclib.backends.object_store import Found, ObjectStore
     from iaclib.model.addresses import StackRef
@@ -39,8 +40,7 @@ class Gone(StateCorruptError):
     """Something that a head needs is not there: damage, unless the head has moved on meanwhile."""
 
 
-@attrs.frozen
-class End:
+class End(Struct, frozen=True):
     """Where a journal ends, and how much of it is not folded.
 
     Args:
@@ -62,8 +62,7 @@ class End:
         return End(slot.slot, slot.serial, slot.lineage, self.slots + 1, self.size + len(slot.entries))
 
 
-@attrs.frozen
-class View:
+class View(Struct, frozen=True):
     """A stack at one moment: its head, where its rows are, and the journal since."""
 
     head: Head
@@ -201,7 +200,7 @@ class Reader:
         if not first <= serial <= now.end.serial:
             raise leasing.not_retained(ref, serial, first, now.end.serial)
         base = max((base for base in bases if base.serial <= serial), key=lambda base: base.slot)
-        then = attrs.evolve(head, base=base, lineage=now.end.lineage, slot=0)
+        then = structs.replace(head, base=base, lineage=now.end.lineage, slot=0)
         numbers = self._numbers(ref, base.slot)
         slots: list[Slot] = []
         while len(slots) < len(numbers) and (slots[-1].serial if slots else base.serial) < serial:

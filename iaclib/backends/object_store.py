@@ -15,7 +15,7 @@ import time
 from random import Random
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import StateConflictError, StateError
 
@@ -31,8 +31,7 @@ _PATIENCE: Final = 30.0  # seconds after which nothing is tried again
 _TRIES: Final = 8
 
 
-@attrs.frozen
-class Found:
+class Found(Struct, frozen=True):
     """An object as it was read.
 
     Args:
@@ -46,8 +45,7 @@ class Found:
     age: float | None = None
 
 
-@attrs.frozen
-class Listed:
+class Listed(Struct, frozen=True):
     """An object as a list shows it; ``modified`` is in seconds since the epoch, by the store's clock."""
 
     name: str

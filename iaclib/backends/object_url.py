@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import ConfigError
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
-@attrs.frozen
-class Place:
+class Place(Struct, frozen=True):
     """A bucket, a path under it (without slashes at its ends), and options."""
 
     bucket: str

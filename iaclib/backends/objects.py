@@ -44,7 +44,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-import attrs
+from msgspec import structs
 
 from iaclib.backends import leasing, object_folding
 from iaclib.backends import object_layout as layout
@@ -165,7 +165,7 @@ class Objects:
             return False
         self._leases.rewrite_head(lease, hand, {**facts, "base": base})
         if hand.end is not None:
-            hand.end = attrs.evolve(hand.end, slots=0, size=0)
+            hand.end = structs.replace(hand.end, slots=0, size=0)
         with contextlib.suppress(StateError):
             object_folding.clean(self._store, garbage)
         return True
@@ -246,7 +246,7 @@ class Objects:
             if end.serial != serial or end.lineage not in ("", lineage):
                 raise leasing.conflict(ref, lineage=lineage, serial=serial, stored=(end.lineage, end.serial))
             slot = Slot(str(ref), end.slot + 1, uuid4().hex, lease.fence, lineage, serial + 1, data)
-            if hand.tried is not None and attrs.evolve(hand.tried, write=slot.write) == slot:
+            if hand.tried is not None and structs.replace(hand.tried, write=slot.write) == slot:
                 slot = hand.tried  # the same once more: should the first one have arrived, this finds it
             hand.tried = slot
             try:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 from zlib import crc32
 
-import attrs
+from msgspec import structs
 
 from iaclib.backends import leasing, postgres_journal, postgres_leases
 from iaclib.backends.kept_rows import checked, sum_of
@@ -149,7 +149,7 @@ class Postgres:
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
-        renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
+        renewed = structs.replace(lease, expires=self._clock() + lease.ttl.total_seconds())
         changed = self._server.write(lambda server: postgres_leases.prolong(server, lease))
         if changed != 1:
             raise leasing.lost(lease)

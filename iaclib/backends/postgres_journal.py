@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
+from iaclib.backends.kept_rows import BASED, checked, entries, parts, sum_of
 from iaclib.state import codec, rows
 from iaclib.state.journal import Ran
 
@@ -98,13 +98,14 @@ def fold(server: PostgresServer, table: str, stack: int, span: tuple[int, int], 
         found = kept(server, table, stack, [_key(kind, name) for name in names])
         return {name: data for _, name, data in checked(found, where)}
 
-    changes = rows.fold(entries(read(server, stack, *span), *span, where), there, where)
-    gone = [_key(*name) for name, data in changes.items() if data is None]
-    if gone:
-        server.execute(f"DELETE FROM {table} WHERE stack=%s AND key = ANY(%s::bytea[])", (stack, gone))  # noqa: S608
+    for part in parts(read(server, stack, *span), *span):
+        changes = rows.fold(entries(*part, where), there, where)
+        gone = [_key(*name) for name, data in changes.items() if data is None]
+        if gone:
+            server.execute(f"DELETE FROM {table} WHERE stack=%s AND key = ANY(%s::bytea[])", (stack, gone))  # noqa: S608
+        put(server, table, stack, changes)
     if table == "@.base":
-        changes[BASED] = b"%d" % span[1]
-    put(server, table, stack, changes)
+        put(server, table, stack, {BASED: b"%d" % span[1]})
 
 
 def put(server: PostgresServer, table: str, stack: int, changes: Mapping[tuple[str, str], bytes | None]) -> None:

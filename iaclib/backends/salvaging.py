@@ -7,9 +7,10 @@ reads, else what the journal makes of older compacted state, else both.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import Struct, field, structs
 
 from iaclib.errors import StateCorruptError
 from iaclib.state import codec, rows
@@ -18,7 +19,7 @@ from iaclib.state.journal import Ran, Working
 from iaclib.state.record import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable
 
     from iaclib.state.journal import Entry
     from iaclib.state.record import RunSummary
@@ -34,8 +35,7 @@ _FIELDS: Final = {
 }
 
 
-@attrs.frozen
-class Part:
+class Part(Struct, frozen=True):
     """Something that a backend kept in one piece.
 
     Args:
@@ -57,8 +57,7 @@ class Part:
         return self.holds(key) if self.holds is not None else any(row[:2] == key for row in self.rows)
 
 
-@attrs.frozen
-class Remains:
+class Remains(Struct, frozen=True):
     """What is left of a stack.
 
     Args:
@@ -82,7 +81,7 @@ class Remains:
     rows: Sequence[Part] = ()
     base: Sequence[Part] | None = ()
     runs: Sequence[Part] = ()
-    journal: Mapping[int, Part] = attrs.field(factory=dict)
+    journal: Mapping[int, Part] = field(default_factory=dict)
     lost: Sequence[Part] = ()
 
 
@@ -131,7 +130,7 @@ def salvage(remains: Remains) -> Salvaged:
     ]
     damage += _gaps([serial for serial in (*before, *after) if serial not in remains.journal], sound)
     damage += [Damage(part.what, sound, part.data) for part in remains.lost]
-    snapshot = attrs.evolve(rows.replay(working.freeze(), (), remains.serial), lineage=lineage)
+    snapshot = structs.replace(rows.replay(working.freeze(), (), remains.serial), lineage=lineage)
     return Salvaged(snapshot, history, (*damage, *run_damage), past=replayed and sound)
 
 
@@ -210,8 +209,8 @@ def _history(remains: Remains, lines: Mapping[int, Sequence[Entry]]) -> tuple[tu
 def _things(snapshot: Snapshot) -> dict[Key, Any]:
     """Give all that a snapshot holds, by the kind and name of its row."""
     found: dict[Key, Any] = {(rows.SUPERSEDED, record.uid): record for record in snapshot.superseded}
-    for kind, field in _FIELDS.items():
-        found.update({(kind, name): thing for name, thing in getattr(snapshot, field).items()})
+    for kind, place in _FIELDS.items():
+        found.update({(kind, name): thing for name, thing in getattr(snapshot, place).items()})
     if snapshot.outputs:
         found[rows.META, "outputs"] = snapshot.outputs
     if snapshot.key is not None:

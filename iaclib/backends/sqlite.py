@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.backends import leasing, sqlite_journal, sqlite_leases
 from iaclib.backends.kept_rows import checked
@@ -148,7 +148,7 @@ class Sqlite:
 
     def renew(self, lease: Lease) -> Lease:
         """Move the lease's end; see ``Backend.renew``."""
-        renewed = attrs.evolve(lease, expires=self._clock() + lease.ttl.total_seconds())
+        renewed = structs.replace(lease, expires=self._clock() + lease.ttl.total_seconds())
         with self._writing() as db:
             if sqlite_leases.prolong(db, renewed) != 1:
                 raise leasing.lost(lease)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from iaclib.backends.kept_rows import BASED, checked, entries, sum_of
+from iaclib.backends.kept_rows import BASED, checked, entries, parts, sum_of
 from iaclib.state import codec, rows
 from iaclib.state.backend import Salvaged
 from iaclib.state.journal import Ran
@@ -64,14 +64,15 @@ def fold(db: sqlite3.Connection, table: str, stack: int, span: tuple[int, int], 
             )
         return {name: data for _, name, data in checked(found, where)}
 
-    changes = rows.fold(entries(read(db, stack, *span), *span, where), there, where)
-    db.executemany(
-        f"DELETE FROM {table} WHERE stack=? AND kind=? AND name=?",  # noqa: S608 - our own names
-        [(stack, *key) for key, data in changes.items() if data is None],
-    )
+    for part in parts(read(db, stack, *span), *span):
+        changes = rows.fold(entries(*part, where), there, where)
+        db.executemany(
+            f"DELETE FROM {table} WHERE stack=? AND kind=? AND name=?",  # noqa: S608 - our own names
+            [(stack, *key) for key, data in changes.items() if data is None],
+        )
+        put(db, table, stack, changes)
     if table == "base":
-        changes[BASED] = b"%d" % span[1]
-    put(db, table, stack, changes)
+        put(db, table, stack, {BASED: b"%d" % span[1]})
 
 
 def put(db: sqlite3.Connection, table: str, stack: int, changes: Mapping[tuple[str, str], bytes | None]) -> None:

@@ -12,7 +12,7 @@ import sys
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Never, dataclass_transform
 
-import attrs
+from msgspec import Struct
 
 from iaclib.declare.annotations import hints, shape_of
 from iaclib.errors import DeclarationError, InvalidPropertyError
@@ -21,16 +21,15 @@ from iaclib.model.addresses import near
 from iaclib.model.fields import MISSING, FieldSpec
 from iaclib.model.outputs import lower, make_secret
 from iaclib.model.tokens import PREFIX
+from iaclib.schema.shapes import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from iaclib.model.scope import Location
-    from iaclib.schema.shapes import Shape
 
 
-@attrs.frozen
-class FieldFacts:
+class FieldFacts(Struct, frozen=True):
     """One field of a class: what was said of it, and what it takes."""
 
     name: str

@@ -104,8 +104,8 @@ def link(declarations: Iterable[Declared], collection: Collection) -> None:
         if declared.provider is not None and id(declared.provider) not in access:
             access.add(id(declared.provider))
             _check_access(declared, declared.provider, collection)
-        if declared.has_expr:
-            _check_refs(declared.inputs, declared.address, collection)
+        for name in declared.expressions:
+            _check_refs(declared.inputs[name], declared.address, collection)
         options = declared.options
         if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
             members = members if members is not None else _members(collection.resources)

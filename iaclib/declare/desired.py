@@ -6,18 +6,17 @@ stack has tens of thousands of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, field
 
+from iaclib.declare.sources import Source
 from iaclib.model.addresses import StackRef
+from iaclib.model.scope import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from iaclib.declare.options import Options
-    from iaclib.declare.sources import Source
-    from iaclib.model.scope import Location
     from iaclib.provider.base import Provider
     from iaclib.schema.facts import TypeFacts
 
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 class Declared:
     """One resource as a collect found it.
 
-    ``inputs`` are lowered values by Python name, unset ones left out;
+    ``inputs`` are lowered values by Python name, unset ones left out, and
+    ``expressions`` the names of those that are, or hold, an expression;
     ``options`` have what the component hands down merged in; ``parent`` is
     the component's address or ""; ``provider`` is what options or scope gave,
     or None; ``depends_on`` and ``replace_with`` have resources' addresses,
@@ -40,9 +40,9 @@ class Declared:
         "defined_by",
         "deleted_with",
         "depends_on",
+        "expressions",
         "facts",
         "former",
-        "has_expr",
         "has_secret",
         "inputs",
         "location",
@@ -69,7 +69,7 @@ class Declared:
     former: tuple[str, ...]
     trigger: Any
     defined_by: str
-    has_expr: bool
+    expressions: tuple[str, ...]
     has_secret: bool
 
     @property
@@ -86,8 +86,7 @@ class Declared:
         return f"<Declared {self.address} {self.type}>"
 
 
-@attrs.frozen(slots=False)
-class Desired:
+class Desired(Struct, frozen=True):
     """What a stack wants to be.
 
     Args:
@@ -102,10 +101,10 @@ class Desired:
     """
 
     ref: StackRef
-    resources: Mapping[str, Declared] = attrs.field(factory=dict)
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
-    components: Mapping[str, Location] = attrs.field(factory=dict)
+    resources: Mapping[str, Declared] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    components: Mapping[str, Location] = field(default_factory=dict)
     raised: bool = False
     sources: Sequence[Source] = ()
-    remedies: Mapping[str, Mapping[str, str]] = attrs.field(factory=dict)
+    remedies: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tokens: int = 0

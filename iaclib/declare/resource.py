@@ -258,7 +258,8 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     tokens = collection.tokens
     quiet = not len(tokens)
     inputs: dict[str, Any] = {}
-    expressions = secrets = unset = False
+    expressions: tuple[str, ...] = ()
+    secrets = unset = False
     for name, value in given.items():
         field = named.get(name)
         if field is None or field.spec.computed or field.shape is None:
@@ -283,13 +284,22 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
             continue
+        if (
+            quiet
+            and type(value) is dict
+            and field.shape.plain_texts
+            and not spec.secret
+            and all(map(_is_harmless, value))
+            and all(map(_is_harmless, value.values()))
+        ):
+            inputs[name] = dict(value)
+            continue
         lowered = lower_field(value, field, address, tokens, location)
         inputs[name] = lowered
         if isinstance(lowered, int | float | str):
             continue
-        if type(lowered) is dict and all(type(item) is str for item in lowered.values()):
-            continue  # tags, mostly: nothing to look for
-        expressions = expressions or has_expr(lowered)
+        if has_expr(lowered):
+            expressions = (*expressions, name)
         secrets = secrets or is_secret(lowered)
     for name in known.required:
         if name not in inputs:
@@ -304,7 +314,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     declared.location = location
     declared.cls = cls
     declared.parent = now.prefix[:-1]
-    declared.has_expr = expressions
+    declared.expressions = expressions
     declared.has_secret = secrets
     declared.depends_on = declared.replace_with = ()
     declared.deleted_with = ""
@@ -332,6 +342,11 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     own["_iac_ref"] = collection.ref
     object.__setattr__(self, "__dict__", own)
     collection.resources[address] = declared
+
+
+def _is_harmless(text: Any) -> bool:
+    """Tell of a text at one look that it may stand in any declaration as it is."""
+    return type(text) is str and len(text) < _SHORT and text.isascii() and PREFIX not in text and MASK not in text
 
 
 def _check_options(opts: Any, known: ClassFacts, address: str, location: Location) -> None:

@@ -6,9 +6,11 @@ know. Nothing here is a resource: it has no record, and is never a dependency.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 import attrs
+from msgspec import Struct
 
 from iaclib.declare.annotations import shape_of
 from iaclib.declare.base import FieldFacts, lower_field
@@ -19,21 +21,21 @@ from iaclib.model import scope
 from iaclib.model.addresses import StackRef
 from iaclib.model.expressions import Looked
 from iaclib.model.outputs import Output, leaf_nodes, refs, resolve
+from iaclib.model.scope import Location
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import UNKNOWN, has_unknown
 from iaclib.provider.base import Provider, active
 from iaclib.schema.shapes import Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from iaclib.model.scope import Collection, Location
+    from iaclib.model.scope import Collection
 
 T = TypeVar("T")
 
 
-@attrs.frozen(eq=False)
-class Query:
+class Query(Struct, frozen=True, eq=False):
     """One lookup.
 
     Args:
@@ -69,8 +71,7 @@ class Query:
         return f"{self.address}.{field}"
 
 
-@attrs.frozen(eq=False)
-class StackOutput:
+class StackOutput(Struct, frozen=True, eq=False):
     """One output of another stack.
 
     Args:

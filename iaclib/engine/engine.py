@@ -9,7 +9,7 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Never, Self
 
 from iaclib.declare.desired import Desired
 from iaclib.engine.asking import Asking
@@ -127,6 +127,12 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> Never:
+        msg = (
+            "an engine can't be pickled, as it holds open state and keys; make one where it is used (iaclib.fleet does)"
+        )
+        raise TypeError(msg)
 
     def close(self) -> None:
         """Give back what the backend holds open."""
@@ -375,7 +381,8 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
         with self._lock:
             self._running.append(stop)
         try:
-            from iaclib.engine.running import operation  # all that only changing needs
+            with collector_paused():
+                from iaclib.engine.running import operation  # all that only changing needs
 
             with operation(settings or self._settings, ref, name, stop, signals=signals, **how) as op:
                 yield op

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.declare.registry import type_facts
 from iaclib.errors import ApplyFailed, OperationError
@@ -195,7 +195,7 @@ def observed_by(reading: Reading, snapshot: Snapshot) -> dict[str, Record | None
 def _edges(op: Operation, record: Record) -> Record:
     """Take edges to what a refresh found gone out of a record that it read."""
     current = op.ledger.current(record.address)
-    return record if current is None else attrs.evolve(record, dependencies=current.dependencies)
+    return record if current is None else structs.replace(record, dependencies=current.dependencies)
 
 
 def _still(before: Snapshot, reading: Reading) -> list[Record]:

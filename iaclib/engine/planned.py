@@ -11,6 +11,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from msgspec import structs
 
 from iaclib.engine.gather import gather
 from iaclib.engine.vault import Vault
@@ -197,7 +198,7 @@ def _reached(plan: Plan, access: Access) -> Plan:
     records: dict[str, Record] = {node.address: node.record for node in acting if node.record is not None}
     try:
         facts = gather(
-            attrs.evolve(plan._desired, resources=declared),
+            structs.replace(plan._desired, resources=declared),
             Snapshot(records=records, superseded=plan._superseded),
             plan.lineage,
             access,
@@ -229,7 +230,7 @@ def _reached(plan: Plan, access: Access) -> Plan:
             _check_identity(plan, record.provider, access.bind(access.instance(record.provider)))
     if plan._saved is None:
         return plan
-    whole = attrs.evolve(plan._facts, **{name: getattr(facts, name) for name in OF_HANDLERS})
+    whole = structs.replace(plan._facts, **{name: getattr(facts, name) for name in OF_HANDLERS})
     left_over, left_there, holders = holder_keys(plan._nodes, plan._superseded, whole)
     return plan.made_with(plan._desired, plan._nodes, whole, {**left_over, **left_there, **holders})
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.engine.gather import gather
 from iaclib.model.bulk import collector_paused
@@ -108,7 +108,7 @@ class Planning:
             looked_up = self.looked_up
             if looked_up is None:
                 looked_up = looked_up_for(self.settings, self.desired, self.selection, self.op)
-            facts = attrs.evolve(facts, looked_up=looked_up)
+            facts = structs.replace(facts, looked_up=looked_up)
         with collector_paused():
             plan = make_plan(self.graph, self.recorded, facts, self.options)
         judge(plan, self.settings.policies)
@@ -129,7 +129,7 @@ class Planning:
             stub_of(self.desired.resources[address], known, facts.providers.get(address))
             for address, known in missing.items()
         ]
-        return attrs.evolve(facts, imports=self.observer.shown(self.desired.ref, stubs, self.op))
+        return structs.replace(facts, imports=self.observer.shown(self.desired.ref, stubs, self.op))
 
 
 def looked_up_for(

@@ -7,9 +7,10 @@ nothing of plans: what to do about drift is the planner's to say.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.errors import OperationError
 from iaclib.execute.dispatch import Calls, outcomes
@@ -19,17 +20,16 @@ from iaclib.execute.jobs import Jobs
 from iaclib.execute.observe import refreshed
 from iaclib.execute.run import Step
 from iaclib.model.redact import redacted
+from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from iaclib.execute.limits import Limits
     from iaclib.schema.facts import TypeFacts
-    from iaclib.state.record import Record
 
 
-@attrs.frozen
-class Reading:
+class Reading(Struct, frozen=True):
     """What reading records found.
 
     Args:
@@ -76,7 +76,7 @@ def read_records(
             if live is None and answered and now < job.begun + job.settle:
                 owned.append((record, job))  # made so lately that it may not be shown yet: ask for it alone
             else:
-                found.add(record, job, attrs.evolve(outcome, live=live, many={}))
+                found.add(record, job, structs.replace(outcome, live=live, many={}))
     by_job = {job: record for record, job in owned}
     for job, outcome in outcomes(calls, list(by_job)):
         found.add(by_job[job], job, outcome)
@@ -86,7 +86,7 @@ def read_records(
 def _together(group: Sequence[tuple[Record, Job]]) -> Job:
     """Make the one job that reads a group."""
     ids = [job.id for _, job in group]
-    return attrs.evolve(group[0][1], action="read_many", before={"ids": ids}, record=None)
+    return structs.replace(group[0][1], action="read_many", before={"ids": ids}, record=None)
 
 
 class _Found:

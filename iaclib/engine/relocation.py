@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.engine.places import steward
 from iaclib.model.addresses import StackRef
@@ -42,7 +42,7 @@ def begin(source: Ledger, target: StackRef, moves: Mapping[str, str] | None, tok
     first = next(iter(moves or source.state.records), "")
     record = source.state.records.get(first) or Record(first, "", "")
     data = {"to": str(target), "moves": None if moves is None else dict(moves)}
-    shown = attrs.evolve(record, inputs={}, baseline={}, observed=None, outputs={}, options={})
+    shown = structs.replace(record, inputs={}, baseline={}, observed=None, outputs={}, options={})
     intent = Intent(token, ACTION, token, shown, begun=now, data=data)
     source.commit([Began(intent)])
     return intent
@@ -55,10 +55,10 @@ def target_of(intent: Intent) -> StackRef:
 
 def receive(source: Ledger, target: Ledger, intent: Intent) -> None:
     """Write what moves into the target, in one append under the intent's name."""
-    target.run = attrs.evolve(target.run, id=intent.step)
+    target.run = structs.replace(target.run, id=intent.step)
     moves = intent.data["moves"]
     if moves is None:
-        whole = attrs.evolve(source.state.freeze(), intents={})
+        whole = structs.replace(source.state.freeze(), intents={})
         runs = [run for run in source.backend.history(source.lease.ref) if run.id != source.run.id]
         target.commit(entries_of(whole, runs))
     else:
@@ -131,7 +131,7 @@ def _arriving(source: Working, target: Working, moves: Mapping[str, str]) -> lis
         if record is not None:
             moved = renamed(_among(record, moves.__contains__), moves)
             lived = target.generations.get(new, 0)
-            entries.append(Ended(put=attrs.evolve(moved, generation=max(moved.generation, lived + 1))))
+            entries.append(Ended(put=structs.replace(moved, generation=max(moved.generation, lived + 1))))
         if (kept := source.tokens.get(address)) is not None:
             entries.append(Ended(keep_token=(new, kept)))
     return entries
@@ -148,4 +148,4 @@ def _among(record: Record, stays: Any) -> Record:
     dependencies = tuple(filter(stays, record.dependencies))
     if dependencies == tuple(record.dependencies) and options == record.options:
         return record
-    return attrs.evolve(record, dependencies=dependencies, options=options)
+    return structs.replace(record, dependencies=dependencies, options=options)

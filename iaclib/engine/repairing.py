@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.engine.places import refuse_spilled
 from iaclib.engine.records import rewritten
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record, Snapshot
 
 
-@attrs.frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that doesn't hold together.
 
     Args:
@@ -46,8 +45,7 @@ class Finding:
         return f"{self.address or 'state'}: {self.problem}; {self.remedy}"
 
 
-@attrs.frozen
-class Repair:
+class Repair(Struct, frozen=True):
     """What ``engine.repair`` found, and whether it mended it; false if state is sound.
 
     Args:
@@ -231,7 +229,7 @@ def _edges(record: Record, records: dict[str, Record], findings: list[Finding]) 
     if not gone and options == record.options:
         return record
     stays = tuple(name for name in record.dependencies if name in records)
-    return attrs.evolve(record, dependencies=stays, options=options)
+    return structs.replace(record, dependencies=stays, options=options)
 
 
 def _seen(record: Record) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import StateConflictError
 from iaclib.state import spill
@@ -38,7 +38,7 @@ def replay(
         if not any(run.id == found.digest for run in runs):
             entries = _left(found, op, runs)
             op.ledger.state.lineage = found.lineage
-            op.ledger.replay(entries, attrs.evolve(op.ledger.run, id=found.digest))
+            op.ledger.replay(entries, structs.replace(op.ledger.run, id=found.digest))
         found.path.unlink(missing_ok=True)
         spill.sync_folder(found.path.parent)
         return op.end()

@@ -41,6 +41,7 @@ from iaclib.execute.run import Run, Step
 from iaclib.execute.steps import build_steps
 from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
+from iaclib.model.bulk import collector_relaxed
 from iaclib.model.evaluate import resolve
 from iaclib.model.values import has_unknown
 from iaclib.plan.policy import refuse_violations
@@ -330,6 +331,7 @@ def operation(
     error: BaseException | None = None
     try:
         with (
+            collector_relaxed(),
             stop.signals() if signals else nullcontext(),
             held(
                 settings.backend,

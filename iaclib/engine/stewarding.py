@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import structs
 
 from iaclib.engine import relocation
 from iaclib.engine.gather import provider_of
@@ -90,7 +90,7 @@ class Stewarding:
         Raises:
             TargetError: Nothing is recorded there.
         """
-        return self._mark(ref, address, "taint", lambda record: attrs.evolve(record, status="tainted"))
+        return self._mark(ref, address, "taint", lambda record: structs.replace(record, status="tainted"))
 
     def untaint(self, ref: Ref, address: str) -> Run:
         """Take what is recorded at an address for whole: it was tainted, or its creation failed half way.
@@ -98,7 +98,9 @@ class Stewarding:
         Raises:
             TargetError: Nothing is recorded there.
         """
-        return self._mark(ref, address, "untaint", lambda record: attrs.evolve(record, status="ok", repairable=False))
+        return self._mark(
+            ref, address, "untaint", lambda record: structs.replace(record, status="ok", repairable=False)
+        )
 
     def rotate(self, ref: Ref) -> Run:
         """Seal a stack's secrets anew: with a new data key, wrapped by the keyring that writes.

@@ -219,7 +219,7 @@ class _Call:
     def create(self) -> Outcome:
         job = self.job
         try:
-            live = self.attempt("create", lambda: job.handler.create(self.context, job.inputs))
+            live = self.attempt("create", self._create_once)
             return self.ready(live)
         except PartialFailure as error:
             if getattr(error.live, "id", None):
@@ -229,6 +229,11 @@ class _Call:
             return self._after_failure(error) if job.noted.id or self.unsure else Outcome(error=error)
         except Exception as error:  # noqa: BLE001 - nobody knows what it left behind: look
             return self._after_failure(error)
+
+    def _create_once(self) -> Live:
+        self.context.repeated = not self.job.first
+        self.job.first = False
+        return self.job.handler.create(self.context, self.job.inputs)
 
     def _after_failure(self, error: Exception) -> Outcome:
         """Look at once whether a failed create made something all the same (rule 16)."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import threading
 import time
-from random import Random
-from typing import Final, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
-_JITTER: Final = Random()  # noqa: S311 - spreads waits, guards nothing; a program's own random numbers stay as they are
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Clock(Protocol):
@@ -55,4 +56,12 @@ class SystemClock:
 
     def spread(self, seconds: float) -> float:
         """Vary a wait by up to a fifth."""
-        return seconds * _JITTER.uniform(0.8, 1.2)
+        return seconds * _jitter().uniform(0.8, 1.2)
+
+
+@cache
+def _jitter() -> Random:
+    """Give numbers of our own: those that a program draws stay as they are."""
+    from random import Random
+
+    return Random()  # noqa: S311 - spreads waits, guards nothing

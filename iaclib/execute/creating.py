@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import ConflictError, OperationError
 from iaclib.execute.handlers import plain_inputs
@@ -47,10 +47,10 @@ class Creates:
         """Begin to create what a node declares."""
         desk = self.desk
         now = desk.clock.now()
-        token, begun = desk.token(), now
+        token, begun, first = desk.token(), now, True
         kept = desk.ledger.state.tokens.get(node.address)
         if kept is not None and hmac.compare_digest(kept.digest, inputs_digest(inputs, kept.token, desk.digest())):
-            token, begun = kept.token, kept.begun
+            token, begun, first = kept.token, kept.begun, False
         new = desk.as_declared(
             node, Record(node.address, "", "", uid=token, generation=node.generation, created=now), inputs
         )
@@ -58,7 +58,9 @@ class Creates:
         plain = plain_inputs(inputs)
         by_identity = getattr(handler, "identity", None)  # also beside `find`: some clouds drop the tags of a create
         identity = by_identity(plain) if by_identity is not None else None
-        job = desk.jobs.make(new, "create", desk.token(), begun=now, token=token, inputs=plain, identity=identity)
+        job = desk.jobs.make(
+            new, "create", desk.token(), begun=now, token=token, inputs=plain, identity=identity, first=first
+        )
         supersedes = replacing and record is not None and bool(record.id)
         intent = Intent(
             job.step, "create", token, new, replacing=replacing, supersedes=supersedes, begun=begun,
@@ -85,7 +87,7 @@ class _Create:
     def begin(self, settled: list[Entry] | None = None) -> Begun:
         """Look whether the identity is free, where there is one (rule 24), then create."""
         if self.job.identity is not None:
-            job = attrs.evolve(self.job, action="probe", record=self.intent.record)
+            job = structs.replace(self.job, action="probe", record=self.intent.record)
             return Begun(self.task, "create", job, self.probed, settled=settled or ())
         return self.call(settled)
 
@@ -94,7 +96,7 @@ class _Create:
         if outcome.error is not None:
             return Failed(outcome.error, (), self._step(outcome))
         if outcome.live is None:
-            self.intent = attrs.evolve(self.intent, absent=True)
+            self.intent = structs.replace(self.intent, absent=True)
             return self.call()
         existing = outcome.live.id
         holder = self._holder(existing)
@@ -135,7 +137,7 @@ class _Create:
         record = written(intent.record, outcome.live, desk.resolver.facts(intent.record.type))
         supersede = record.address if intent.supersedes else None
         if outcome.error is not None:
-            record = attrs.evolve(record, status="failed", repairable=outcome.repairable)
+            record = structs.replace(record, status="failed", repairable=outcome.repairable)
             return Failed(outcome.error, [desk.ledger.put(record, intent.step, supersede=supersede)], step)
         entries = [desk.ledger.put(record, intent.step, supersede=supersede)]
         return desk.ended(self.task, "create", record, step, entries, before=None, after=record.inputs)
@@ -155,7 +157,7 @@ class _Create:
 
     def adopt(self, known: str, settled: list[Entry] | None = None) -> Begun:
         """Read the object that is there already, to take it over (rule 32)."""
-        job = attrs.evolve(self.job, action="read", id=known, record=None, begun=self.intent.begun)
+        job = structs.replace(self.job, action="read", id=known, record=None, begun=self.intent.begun)
         return Begun(
             self.task, "adopt", job, lambda outcome: self.adopted(known, outcome), settled=settled or (), late=True
         )

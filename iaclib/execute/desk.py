@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.execute.hooks import HookEvent, hooks_of
 from iaclib.execute.jobs import Jobs
@@ -76,7 +76,7 @@ class Desk:
             return record
         if record.version == declared.facts.version:
             return record
-        return attrs.evolve(
+        return structs.replace(
             record,
             inputs=planned.inputs,
             baseline=planned.baseline,
@@ -89,7 +89,7 @@ class Desk:
         declared = node.declared
         if declared is None:
             return record
-        return attrs.evolve(
+        return structs.replace(
             record,
             type=declared.type,
             inputs=dict(inputs),
@@ -108,7 +108,9 @@ class Desk:
         changed = self.as_declared(node, record, inputs)
         changed = guarded(changed, self.resolver.facts(changed.type))
         if record.observed is not None:
-            changed = attrs.evolve(changed, baseline=record.observed, observed=None)  # the cloud has what is now wanted
+            changed = structs.replace(
+                changed, baseline=record.observed, observed=None
+            )  # the cloud has what is now wanted
         return [] if changed == record else [self.ledger.put(changed)]
 
     def parting(self, node: Node | None, record: Record) -> tuple[Record, list[Entry]]:
@@ -134,7 +136,7 @@ class Desk:
             options["deleted_with"] = record.options.get("deleted_with") or [declared.deleted_with, node.beside]
         if options == record.options:
             return record, []
-        changed = attrs.evolve(record, options=options)
+        changed = structs.replace(record, options=options)
         return changed, [self.ledger.put(changed)]
 
     # ------------------------------------------------------------------------------------------------------- jobs
@@ -174,7 +176,7 @@ class Desk:
             if outcome.error is None:
                 return then(outcome)
             failed = step or Step(of.address, timed, id=of.id or None)
-            return Failed(outcome.error, (), attrs.evolve(failed, error=outcome.error))
+            return Failed(outcome.error, (), structs.replace(failed, error=outcome.error))
 
         return Begun(task, f"{name} hook", job, done, settled=settled, late=step is not None)
 

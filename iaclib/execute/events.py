@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import attrs
+from msgspec import Struct
 
 Kind = Literal[
     "run_started",
@@ -19,8 +19,7 @@ Kind = Literal[
 ]
 
 
-@attrs.frozen
-class Event:
+class Event(Struct, frozen=True):
     """One thing that happened in a run. Never holds a secret.
 
     A run begins with "run_started" and ends with "run_finished". "planned"

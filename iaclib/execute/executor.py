@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import IaclibError, OperationError, StateError
 from iaclib.execute.delivery import Reporter
@@ -45,8 +45,7 @@ class Queue(Protocol):
     def __len__(self) -> int: ...
 
 
-@attrs.define
-class Result:
+class Result(Struct):
     """What the executor did.
 
     ``unfinished`` tells that steps were left undone (by a failure or a stop).

@@ -6,18 +6,18 @@ like any other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from iaclib.plan.node import Node
 
 
-@attrs.frozen
-class HookEvent:
+class HookEvent(Struct, frozen=True):
     """What a hook is told of the operation. Secrets are Secret.
 
     Args:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, field
 
+from iaclib.execute.clock import Clock
+from iaclib.execute.events import Kind as EventKind
+from iaclib.execute.limits import Limit
+from iaclib.execute.stopping import Stop
 from iaclib.model.redact import Redactor
 from iaclib.provider.context import Checkpoint
+from iaclib.provider.handler import Handler, Live
+from iaclib.state.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from iaclib.execute.clock import Clock
-    from iaclib.execute.events import Kind as EventKind
-    from iaclib.execute.limits import Limit
-    from iaclib.execute.stopping import Stop
-    from iaclib.provider.handler import Handler, Live
-    from iaclib.state.record import Record
+    from collections.abc import Iterator
 
 
 _NO_SECRETS = Redactor()
@@ -27,8 +27,7 @@ class Abandoned(BaseException):
     """Ends a worker that nobody waits for any more: it makes no further call, and nothing that it says is written."""
 
 
-@attrs.define(slots=False, eq=False)
-class Job:
+class Job(Struct, eq=False):
     """What a worker is to do.
 
     Args:
@@ -37,6 +36,7 @@ class Job:
         inputs: For create and update: what to reach, for lookup: the query; secrets revealed.
         before: For update: what it starts from, secrets revealed.
         identity: For types that carry no token: the id that the inputs lead to.
+        first: For create: whether nobody has called with its token yet.
         begun: When the intent was written, in seconds since the epoch.
         noted: What checkpoints noted so far.
         decides: For "decide": the action that was interrupted.
@@ -61,19 +61,20 @@ class Job:
     token: str = ""
     record: Record | None = None
     id: str = ""
-    inputs: Mapping[str, Any] = attrs.field(factory=dict)
-    before: Mapping[str, Any] = attrs.field(factory=dict)
-    on_delete: Mapping[str, Any] = attrs.field(factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
+    on_delete: Mapping[str, Any] = field(default_factory=dict)
     identity: str | None = None
+    first: bool = False
     begun: float = 0.0
-    noted: Checkpoint = attrs.field(factory=Checkpoint)
+    noted: Checkpoint = field(default_factory=Checkpoint)
     decides: str = ""
     guard: Record | None = None
     hooks: Sequence[Callable[[Any], None]] = ()
     event: Any = None
-    deadline: float = attrs.field(default=float("inf"), init=False)
-    abandoned: bool = attrs.field(default=False, init=False)
-    secrets: Redactor = attrs.field(default=_NO_SECRETS, init=False)
+    deadline: float = float("inf")
+    abandoned: bool = False
+    secrets: Redactor = _NO_SECRETS
 
     def secretive(self) -> Iterator[Any]:
         """Go through the values in which there may be secrets that its handler is told."""
@@ -95,8 +96,7 @@ def secretive(record: Record) -> Iterator[Any]:
         yield record.provider.config
 
 
-@attrs.define
-class Outcome:
+class Outcome(Struct):
     """How a job went.
 
     Args:
@@ -118,7 +118,7 @@ class Outcome:
     undecided: bool = False
     fatal: BaseException | None = None
     seconds: float = 0.0
-    many: Mapping[str, Any] = attrs.field(factory=dict)
+    many: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def partial(self) -> bool:
@@ -126,8 +126,7 @@ class Outcome:
         return self.error is not None and self.live is not None
 
 
-@attrs.define(slots=False)
-class World:
+class World(Struct):
     """What surrounds all calls of a run."""
 
     clock: Clock

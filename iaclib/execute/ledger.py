@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import LeaseLostError, StateError
 from iaclib.plan.recorded import beside, without
@@ -88,7 +88,7 @@ class Ledger:
         if self._stop.lost is not None:
             raise self._stop.lost
         if not self.wrote:
-            entries = [Ran(attrs.evolve(self.run, serial=self.state.serial + 1)), *entries]
+            entries = [Ran(structs.replace(self.run, serial=self.state.serial + 1)), *entries]
         sealed = self._seal(entries)
         if self.failure is None:
             try:
@@ -110,7 +110,7 @@ class Ledger:
             run: This replay, under a name that is the same for each of the same entries.
         """
         self.run = run
-        entries = [Ran(attrs.evolve(run, serial=self.state.serial + 1)), *entries]
+        entries = [Ran(structs.replace(run, serial=self.state.serial + 1)), *entries]
         self._written(self._append(entries), entries, ())
 
     def _written(self, serial: int, entries: Sequence[Entry], sealed: Sequence[Entry]) -> None:
@@ -175,7 +175,7 @@ class Ledger:
         """Write how the run ended, if it wrote anything at all."""
         if not self.wrote and not more:
             return
-        run = attrs.evolve(
+        run = structs.replace(
             self.run,
             ended=self._clock.now(),
             status=status,
@@ -279,7 +279,7 @@ class Ledger:
         for one in self._beside(uid):
             if one is self.current(one.address) and outlives(one, uid):
                 options = {name: value for name, value in one.options.items() if name != "deleted_with"}
-                entries.append(self.put(attrs.evolve(one, options=options)))
+                entries.append(self.put(structs.replace(one, options=options)))
         return entries
 
     def _beside(self, uid: str) -> list[Record]:
@@ -304,7 +304,7 @@ class Ledger:
 
 def awaiting(record: Record) -> Record:
     """Give what stays of a record between delete and create of a replacement (rule 18)."""
-    return attrs.evolve(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)
+    return structs.replace(record, id="", status="awaiting_create", outputs={}, observed=None, repairable=False)
 
 
 def _tells(entry: Entry) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import ProviderError
 from iaclib.model.redact import guard_repeats
@@ -71,7 +71,7 @@ def _hidden(name: str, value: Any, record: Record, facts: TypeFacts | None) -> A
 def guarded(record: Record, facts: TypeFacts | None) -> Record:
     """Give a record with everything secret in it that its type and options say is."""
     outputs = {name: _hidden(name, value, record, facts) for name, value in record.outputs.items()}
-    return record if outputs == record.outputs else attrs.evolve(record, outputs=outputs)
+    return record if outputs == record.outputs else structs.replace(record, outputs=outputs)
 
 
 def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
@@ -83,14 +83,15 @@ def written(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         facts: Of its type, if it is known here.
     """
     outputs = {name: _hidden(name, value, record, facts) for name, value in live.outputs.items()}
-    baseline = dict(record.inputs)
+    seen: dict[str, Any] = {}
     for name, value in (live.inputs or {}).items():
         if name in record.inputs:
-            baseline[name] = _guard(name, value, facts, record.inputs[name])
+            seen[name] = _guard(name, value, facts, record.inputs[name])
         elif value is not None:
             outputs.setdefault(name, _hidden(name, value, record, facts))
-    guarded_outputs = guard_repeats(outputs, record.inputs, baseline)
-    return attrs.evolve(
+    baseline = {**record.inputs, **seen} if seen else record.inputs  # one object is kept once
+    guarded_outputs = guard_repeats(outputs, record.inputs, seen)
+    return structs.replace(
         record, id=live.id, outputs=guarded_outputs, baseline=baseline, observed=None, status="ok", repairable=False
     )
 
@@ -114,7 +115,7 @@ def refreshed(record: Record, live: Live, facts: TypeFacts | None) -> Record:
         ):
             observed[name] = _guard(name, seen, facts, record.inputs[name])
             differs = True
-    return attrs.evolve(
+    return structs.replace(
         record,
         id=live.id,
         outputs=guard_repeats(outputs, record.inputs, observed),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import UndecidedError
 from iaclib.execute.calls import way_out
@@ -129,11 +129,13 @@ class Recovery:
         outcome = Outcome(absent=True)
         if adopt is not None:
             outcome = self._look(
-                attrs.evolve(self._job(intent), action="read", id=adopt, record=None, begun=0.0), adopt
+                structs.replace(self._job(intent), action="read", id=adopt, record=None, begun=0.0), adopt
             )
         if intent.action == "update":
             before = intent.before or intent.record
-            record = attrs.evolve(intent.record, baseline=dict(intent.record.inputs), observed=None) if done else before
+            record = (
+                structs.replace(intent.record, baseline=dict(intent.record.inputs), observed=None) if done else before
+            )
             entries: list[Entry] = [self.ledger.put(record, intent.step)]
         elif intent.action == "delete" and not done:
             entries = [Ended(step=intent.step)]
@@ -203,10 +205,10 @@ class Recovery:
             return [Ended(step=intent.step, keep_token=(record.address, kept))], "absent"
         facts = self.facts(record.type)
         # It was found, not seen being finished: what differs from what was wanted is drift, and corrected.
-        new = written(record, attrs.evolve(live, inputs=None), facts)
+        new = written(record, structs.replace(live, inputs=None), facts)
         new = refreshed(new, live, facts)
         if outcome.error is not None:
-            new = attrs.evolve(new, status="failed")
+            new = structs.replace(new, status="failed")
         self.steps.append(
             Step(record.address, "create", replacing=intent.replacing, id=live.id, seconds=outcome.seconds)
         )
@@ -227,7 +229,7 @@ class Recovery:
                 if name not in new.outputs and name not in new.inputs
             }
             self.steps.append(Step(before.address, "update", id=live.id))
-            return [self.ledger.put(attrs.evolve(new, outputs={**missing, **new.outputs}), intent.step)], "done"
+            return [self.ledger.put(structs.replace(new, outputs={**missing, **new.outputs}), intent.step)], "done"
         return [self.ledger.put(refreshed(before, live, facts), intent.step)], "to be done again"
 
     def _reached(self, after: Record, before: Record, live: Live, facts: TypeFacts | None) -> bool:

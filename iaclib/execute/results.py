@@ -8,27 +8,27 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
+from msgspec import Struct
 
+from iaclib.execute.job import Job, Outcome
+from iaclib.execute.run import Step
+from iaclib.execute.task import Task
 from iaclib.model.assets import hash_of
 from iaclib.model.values import has_secret, reveal
+from iaclib.state.journal import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from iaclib.execute.job import Job, Outcome
-    from iaclib.execute.run import Step
-    from iaclib.execute.task import Task
     from iaclib.plan.node import Node
     from iaclib.schema.facts import TypeFacts
-    from iaclib.state.journal import Entry
     from iaclib.state.record import Record
 
 
-@attrs.define(eq=False)
-class Begun:
+class Begun(Struct, eq=False):
     """A task with a job to be done now; a task may take several, one after the other.
 
     Args:
@@ -52,8 +52,7 @@ class Begun:
     late: bool = False
 
 
-@attrs.define(eq=False)
-class Done:
+class Done(Struct, eq=False):
     """A task that is through."""
 
     entries: Sequence[Entry] = ()
@@ -61,8 +60,7 @@ class Done:
     more: Sequence[Step] = ()
 
 
-@attrs.define(eq=False)
-class Failed:
+class Failed(Struct, eq=False):
     """A task that failed; ``halt`` stops the run whatever else was asked."""
 
     error: Exception

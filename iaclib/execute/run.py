@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+from msgspec import Struct
 
 from iaclib.execute.queries import Managed, managed
 from iaclib.model.values import reveal
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record
 
 
-@attrs.frozen
-class Step:
+class Step(Struct, frozen=True):
     """One physical operation of a run.
 
     Args:

@@ -5,7 +5,6 @@ Knows the two levels (drain, abort) and who has to be woken; nothing of steps.
 
 from __future__ import annotations
 
-import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -55,6 +54,8 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
+        import signal
+
         before: dict[signal.Signals, Any] = {}
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)

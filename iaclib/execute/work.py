@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import PlanDeviationError, PlanError, ProtectedResourceError
 from iaclib.execute.creating import Creates
@@ -198,7 +198,7 @@ class Work:
                 return Failed(outcome.error, [Ended(step=intent.step)], step)
             # Old inputs with what is there now, so that the next run updates again.
             outputs = {**before.outputs, **written(before, outcome.live, facts).outputs}
-            return Failed(outcome.error, [self.ledger.put(attrs.evolve(before, outputs=outputs), intent.step)], step)
+            return Failed(outcome.error, [self.ledger.put(structs.replace(before, outputs=outputs), intent.step)], step)
         if outcome.live is None:
             return Done([Ended(step=intent.step)], step)
         record = written(intent.record, outcome.live, facts)
@@ -207,7 +207,7 @@ class Work:
             for name, value in before.outputs.items()
             if name not in record.outputs and name not in record.inputs
         }
-        record = attrs.evolve(record, outputs={**missing, **record.outputs})
+        record = structs.replace(record, outputs={**missing, **record.outputs})
         entries = [self.ledger.put(record, intent.step)]
         return desk.ended(task, "update", record, step, entries, before=before_update(before), after=record.inputs)
 
@@ -218,7 +218,7 @@ class Work:
         if node.record is None:
             msg = f"{node!r} has nothing to import"
             raise AssertionError(msg)
-        record = attrs.evolve(
+        record = structs.replace(
             self.desk.as_declared(node, node.record, node.record.inputs),
             uid=self.desk.token(),
             created=self.desk.clock.now(),

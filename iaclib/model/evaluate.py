@@ -27,7 +27,7 @@ from iaclib.model.expressions import (
 from iaclib.model.values import UNKNOWN, Secret, has_secret, has_unknown, leaves, plain, reveal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Lookup = Callable[[str, str], Any]
 
@@ -40,10 +40,24 @@ class TextError(InvalidPropertyError, TypeError):
 
 def has_expr(value: Any) -> bool:
     """Tell whether a lowered value holds an expression."""
-    kind = type(value)
-    if kind is dict or kind is list:
-        return any(isinstance(leaf, Expr) for leaf in leaves(value))
-    return isinstance(value, Expr)
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if kind is dict:
+            stack.extend(item.values())
+        elif kind is list:
+            stack.extend(item)
+        elif isinstance(item, Expr):
+            return True
+    return False
+
+
+def expressions_in(inputs: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the lowered inputs that are, or hold, an expression."""
+    return tuple(name for name, value in inputs.items() if has_expr(value))
 
 
 def refs(value: Any) -> frozenset[tuple[str, str]]:
@@ -75,6 +89,8 @@ def ref_nodes(value: Any) -> list[Ref]:
 
 def leaf_nodes(value: Any) -> list[Ref | Looked]:
     """Give what a lowered value is made of: references to resources and to what is read before, each once."""
+    if isinstance(value, Ref | Looked):
+        return [value]
     found: list[Ref | Looked] = []
     seen: set[int] = set()
     pending = [value]
@@ -104,7 +120,7 @@ def is_secret(value: Any) -> bool:
     return isinstance(value, Secret)
 
 
-def resolve(value: Any, lookup: Lookup) -> Any:
+def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> Any:
     """Replace the expressions in a lowered value by what they come to.
 
     Args:
@@ -112,6 +128,8 @@ def resolve(value: Any, lookup: Lookup) -> Any:
             is given back as it is.
         lookup: Gives the value of (address, field): plain JSON, possibly with
             Secret and UNKNOWN leaves.
+        memo: What expressions came to, by their ids, for values that share
+            some; left as it is found to be by then.
 
     Returns:
         Plain JSON with Secret and UNKNOWN leaves. Functions are not called
@@ -123,7 +141,7 @@ def resolve(value: Any, lookup: Lookup) -> Any:
     """
     if not has_expr(value):
         return value
-    return _resolve(value, lookup, {})
+    return _resolve(value, lookup, {} if memo is None else memo)
 
 
 def _resolve(value: Any, lookup: Lookup, memo: dict[int, Any]) -> Any:

@@ -6,14 +6,12 @@ Only what was said; what it means for a type is in ``schema``.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, overload
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeVar, overload
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import DeclarationError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -26,8 +24,7 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-@attrs.frozen
-class FieldSpec:
+class FieldSpec(Struct, frozen=True):
     """One field as its class declares it; see ``field`` and ``computed``."""
 
     default: Any = MISSING
@@ -48,8 +45,7 @@ class FieldSpec:
         return not self.computed and self.default is MISSING and self.factory is None
 
 
-@attrs.frozen
-class Pattern:
+class Pattern(Struct, frozen=True):
     """Constrains text to a regular expression, which has to be found in it (anchor it to match all).
 
     >>> import re
@@ -57,10 +53,10 @@ class Pattern:
     True
     """
 
-    regex: str = attrs.field()
+    regex: str
 
-    @regex.validator
-    def _valid(self, _attribute: Any, value: str) -> None:
+    def __post_init__(self) -> None:
+        value = self.regex
         try:
             re.compile(value)
         except re.error as error:
@@ -68,8 +64,7 @@ class Pattern:
             raise DeclarationError(msg) from None
 
 
-@attrs.frozen
-class Range:
+class Range(Struct, frozen=True):
     """Constrains a number to ``least`` to ``most``, both included; None is no limit."""
 
     least: float | None = None

@@ -15,7 +15,7 @@ from iaclib.errors import InvalidPropertyError, UnknownValueError
 from iaclib.model import scope, values
 from iaclib.model.addresses import StackRef
 from iaclib.model.assets import Asset, assets_in
-from iaclib.model.evaluate import has_expr, is_secret, leaf_nodes, ref_nodes, refs, resolve
+from iaclib.model.evaluate import expressions_in, has_expr, is_secret, leaf_nodes, ref_nodes, refs, resolve
 from iaclib.model.expressions import (
     DictOf,
     Expr,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Input",
     "Output",
+    "expressions_in",
     "gather",
     "has_expr",
     "is_secret",

@@ -11,11 +11,9 @@ Knows texts and errors; knows nothing of where secrets come from.
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import threading
-import traceback
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
@@ -44,23 +42,24 @@ def secret_texts(*values: Any) -> list[str]:
     key, and the password in a URL: a server may repeat these alone.
     """
     found: set[str] = set()
-    for value in values:
-        for secret in _secrets(value):
-            for text in _texts(secret.reveal()):
-                found.add(text)
-                found.update(_parts(text))
+    for secret in _secrets(values):
+        for text in _texts(secret.reveal()):
+            found.add(text)
+            found.update(_parts(text))
     found.discard("")
     return sorted(found, key=lambda text: (-len(text), text))
 
 
-def _secrets(value: Any) -> Iterator[Secret[Any]]:
-    todo = [value]
+def _secrets(values: Iterable[Any]) -> Iterator[Secret[Any]]:
+    todo = list(values)
     while todo:
         item = todo.pop()
         kind = type(item)
         if kind is str or kind is int or kind is bool or item is None:
             continue
-        if isinstance(item, Secret):
+        if kind is dict:
+            todo.extend(item.values())
+        elif isinstance(item, Secret):
             yield item
         elif hasattr(item, "items"):
             todo.extend(value for _, value in item.items())
@@ -219,6 +218,8 @@ def forms(secret: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     The latter are what is sure in the middle of a longer text, at each of its
     three alignments.
     """
+    import html  # slow: it knows all names of characters
+
     plain = {secret, repr(secret)[1:-1], html.escape(secret), html.escape(secret, quote=False)}
     plain.add(
         secret.replace("&", "&amp;")
@@ -314,6 +315,8 @@ def redacted(error: BaseException, secrets: Redactor) -> Exception:
         copy = type(error)(message, **facts)
     else:
         copy = _foreign(error, message, secrets)
+    import traceback  # slow, and needed here alone
+
     frames = traceback.extract_tb(error.__traceback__)
     if frames and not isinstance(error, IaclibError):
         copy.add_note(

@@ -224,7 +224,19 @@ def has_secret(value: Any) -> bool:
 
 def has_unknown(value: Any) -> bool:
     """Tell whether any part of a value is unknown."""
-    return any(leaf is UNKNOWN for leaf in leaves(value))
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif item is UNKNOWN:
+            return True
+    return False
 
 
 def reveal(value: Any) -> Any:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-import attrs
 import orjson
+from msgspec import structs
 
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.sources import Query
@@ -126,7 +126,7 @@ class _Writing:
             "gone": [self._record(record, record.address) for record in plan._gone],
             "freed": [list(pair) for pair in plan._freed],
             "moves": dict(plan._moves),
-            "violations": [list(attrs.astuple(one)) for one in plan.violations],
+            "violations": [list(structs.astuple(one)) for one in plan.violations],
             "withheld": sorted(plan._withheld),
             "facts": self._facts(facts),
         }
@@ -149,8 +149,6 @@ class _Writing:
         data["location"] = str(declared.location)
         if declared.defined_by:
             data["defined_by"] = declared.defined_by
-        if declared.has_expr:
-            data["has_expr"] = True
         if declared.has_secret:
             data["has_secret"] = True
         if declared.provider is not None:
@@ -179,7 +177,7 @@ class _Writing:
 
     def _record(self, record: Record, subject: str) -> dict[str, Any]:
         self.writer.subject = subject
-        data = record_to(attrs.evolve(record, provider=None))
+        data = record_to(structs.replace(record, provider=None))
         if record.provider is not None:
             data["P"] = self._provider(record.provider)
         for key in VALUES:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.declare.desired import Declared, Desired
 from iaclib.declare.registry import require_type
 from iaclib.declare.sources import Query
 from iaclib.model.addresses import StackRef
+from iaclib.model.outputs import expressions_in
 from iaclib.model.scope import Location
 from iaclib.model.values import reveal
 from iaclib.plan.body import PROVIDERS
@@ -142,7 +143,7 @@ class _Reading:
         read_declared(data, declared, self.reader)
         declared.location = _Line(data["location"])
         declared.defined_by = text(data.get("defined_by", ""))
-        declared.has_expr = flag(data.get("has_expr", False))
+        declared.expressions = expressions_in(declared.inputs)
         declared.has_secret = flag(data.get("has_secret", False))
         declared.cls, declared.facts = require_type(declared.type, declared.address, declared.defined_by)
         place = data.get("provider")
@@ -184,7 +185,7 @@ class _Reading:
         place = given.pop("P", None)
         record = record_from(given, self.shared)
         if place is not None:
-            record = attrs.evolve(record, provider=self.providers[count(place)])
+            record = structs.replace(record, provider=self.providers[count(place)])
         for name in _TEXTS:
             text(getattr(record, name))
         count(record.generation)

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+from msgspec import Struct
 
 
 class Action(enum.StrEnum):
@@ -47,8 +47,7 @@ _SYMBOLS = {
 }
 
 
-@attrs.frozen
-class Property:
+class Property(Struct, frozen=True):
     """One leaf that changes.
 
     Args:
@@ -66,8 +65,7 @@ class Property:
     known: bool = True
 
 
-@attrs.frozen
-class Violation:
+class Violation(Struct, frozen=True):
     """What a policy has against a plan.
 
     Args:
@@ -83,8 +81,7 @@ class Violation:
     message: str
 
 
-@attrs.frozen
-class Change:
+class Change(Struct, frozen=True):
     """What happens to one resource.
 
     Args:

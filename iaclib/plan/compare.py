@@ -124,8 +124,13 @@ def may_equal(desired: Any, recorded: Any, *, unordered: bool = False) -> bool:
 
 def unknown_in(value: Any) -> bool:
     """Tell whether a part of a value is unknown; quick for what has no parts."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return False
     if value is UNKNOWN:
         return True
+    if kind is dict:
+        return any(map(unknown_in, value.values()))
     if isinstance(value, Mapping):
         return any(map(unknown_in, value.values()))
     if is_list(value):

@@ -155,7 +155,7 @@ class Decider:
     def _plan_existing(self, node: Node, declared: Declared, record: Record) -> None:
         """Compare an object with its declaration."""
         seen = view(declared.facts)
-        if declared.has_expr or seen.fills or declared.options.ignore_changes or node.address in self.default_tags:
+        if declared.expressions or seen.fills or declared.options.ignore_changes or node.address in self.default_tags:
             node.inputs = resolved_inputs(node, self.lookup, self.facts, self.stack)
         else:
             node.inputs = declared.inputs

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct, field
 
 from iaclib.provider.handler import Live
 from iaclib.schema.facts import TypeFacts
 from iaclib.state.record import ProviderRecord, Record
 
 
-@attrs.frozen
-class Found:
+class Found(Struct, frozen=True):
     """What was read before planning.
 
     Args:
@@ -28,8 +27,7 @@ class Found:
     values: Mapping[str, Any]
 
 
-@attrs.frozen
-class Facts:
+class Facts(Struct, frozen=True):
     """What is known of the world besides program and state.
 
     Args:
@@ -55,24 +53,23 @@ class Facts:
     """
 
     lineage: str = ""
-    providers: Mapping[str, ProviderRecord | None] = attrs.field(factory=dict)
-    default_tags: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    providers: Mapping[str, ProviderRecord | None] = field(default_factory=dict)
+    default_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     normalise: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] | None = None
     identity: Callable[[str, Mapping[str, Any]], str | None] | None = None
     replaces: Callable[[str, Mapping[str, Any], Mapping[str, Any]], Collection[str]] | None = None
     observed: Mapping[str, Record | None] | None = None
     imports: Mapping[str, Live | None] | None = None
-    looked_up: Mapping[str, Found] = attrs.field(factory=dict)
+    looked_up: Mapping[str, Found] = field(default_factory=dict)
     retyped: frozenset[str] = frozenset()
-    described: Mapping[str, TypeFacts] = attrs.field(factory=dict)
+    described: Mapping[str, TypeFacts] = field(default_factory=dict)
 
 
 #: The facts that handlers bring: no file holds them, they are gathered again.
 OF_HANDLERS: Final = ("normalise", "identity", "replaces", "described")
 
 
-@attrs.frozen
-class PlanOptions:
+class PlanOptions(Struct, frozen=True):
     """What was asked for.
 
     Args:

@@ -47,7 +47,7 @@ class Graph:
         self.dependencies: dict[str, tuple[str, ...]] = {}
         ordered = True
         for address, declared in resources.items():
-            if not declared.has_expr and not declared.linked:
+            if not declared.expressions and not declared.linked:
                 self.dependencies[address] = _NONE
                 continue
             needs = _needs(declared)
@@ -71,17 +71,19 @@ class Graph:
         """Give the property edges of a resource: address -> fields used of it."""
         found: dict[str, set[str]] = {}
         declared = self.desired.resources[address]
-        if declared.has_expr:
-            for need, field in refs(declared.inputs):
+        for name in declared.expressions:
+            for need, field in refs(declared.inputs[name]):
                 found.setdefault(need, set()).add(field)
         return {need: frozenset(found[need]) for need in sorted(found)}
 
 
 def _needs(declared: Declared) -> set[str]:
     needs = {*declared.depends_on, *declared.follows}
-    for value in (declared.inputs, declared.trigger):
-        if value is not None:
-            needs.update(need for need, _field in refs(value))
+    for name in declared.expressions:
+        for need, _field in refs(declared.inputs[name]):
+            needs.add(need)
+    if declared.trigger is not None:
+        needs.update(need for need, _field in refs(declared.trigger))
     return needs
 
 

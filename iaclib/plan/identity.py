@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import structs
 
 if TYPE_CHECKING:
     from iaclib.state.record import ProviderRecord
@@ -46,5 +46,5 @@ def _compare(
         or bool(not is_global and old.region and new.region and old.region != new.region)
     )
     if not moved and ((old.account and not new.account) or (old.region and not new.region)):
-        new = attrs.evolve(new, account=new.account or old.account, region=new.region or old.region)
+        new = structs.replace(new, account=new.account or old.account, region=new.region or old.region)
     return moved, new, old != new

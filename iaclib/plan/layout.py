@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-import attrs
-
 from iaclib.declare.desired import Declared, Desired
 from iaclib.plan.changes import Action, Violation
 from iaclib.plan.facts import OF_HANDLERS, Facts
@@ -86,7 +84,7 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
             "former",
             "trigger",
         }
-        | {"location", "defined_by", "has_expr", "has_secret", "cls", "facts", "provider"}
+        | {"location", "defined_by", "expressions", "has_secret", "cls", "facts", "provider"}
     ),
 }
 
@@ -94,4 +92,4 @@ KNOWN: Final[Mapping[type, frozenset[str]]] = {
 def fields_of(cls: type) -> frozenset[str]:
     """Name the fields that a class has, to be compared with ``KNOWN``."""
     slots: tuple[str, ...] = getattr(cls, "__slots__", ())
-    return frozenset(one.name for one in attrs.fields(cls)) if attrs.has(cls) else frozenset(slots)
+    return frozenset(slots)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import AliasError
 
@@ -69,7 +69,7 @@ def moved(snapshot: Snapshot, pairs: Mapping[str, str]) -> Snapshot:
     for record in snapshot.records.values():
         now = renamed(record, new_of)
         records[now.address] = now
-    return attrs.evolve(
+    return structs.replace(
         snapshot,
         records=records,
         superseded=tuple(renamed(record, new_of) for record in snapshot.superseded),
@@ -95,7 +95,7 @@ def renamed(record: Record, new_of: Mapping[str, str]) -> Record:
     options = _options(record.options, new_of)
     if options is not record.options:
         changes["options"] = options
-    return attrs.evolve(record, **changes) if changes else record
+    return structs.replace(record, **changes) if changes else record
 
 
 def _options(options: Mapping[str, Any], new_of: Mapping[str, str]) -> Mapping[str, Any]:

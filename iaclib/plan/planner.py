@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import PlanError, TargetError
 from iaclib.model.addresses import is_within, near
@@ -247,4 +247,4 @@ def _seen(record: Record, seen: Record) -> Record:
     """Give a record, at the address that it has now, as a refresh saw it."""
     if seen.address == record.address:
         return seen
-    return attrs.evolve(record, id=seen.id, outputs=seen.outputs, observed=seen.observed)
+    return structs.replace(record, id=seen.id, outputs=seen.outputs, observed=seen.observed)

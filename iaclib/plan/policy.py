@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import DeclarationError, PlanError, PolicyViolationError
 from iaclib.model.redact import Redactor, secret_texts
@@ -73,8 +73,7 @@ def policy(*, level: Level) -> Callable[[Any], Any]:
     return mark
 
 
-@attrs.frozen
-class Policy:
+class Policy(Struct, frozen=True):
     """A policy, ready to be asked.
 
     Args:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
+from iaclib.declare.options import DEFAULT
 from iaclib.model.outputs import resolve
 from iaclib.model.values import UNKNOWN, plain
 from iaclib.plan.compare import same, unknown_in
@@ -55,6 +56,8 @@ def recorded_options(declared: Declared, uid_of: Uids = _no_uid, trigger: Any = 
     """
     options = declared.options
     kept: dict[str, Any] = {}
+    if options is DEFAULT and not declared.linked:
+        return kept
     if options.protect:
         kept["protect"] = True
     if options.retain_on_delete:
@@ -102,7 +105,7 @@ def without(record: Record, address: str) -> Record:
     if (other := options.get("deleted_with")) is not None and other[0] == address:
         del options["deleted_with"]
     dependencies = tuple(name for name in record.dependencies if name != address)
-    return attrs.evolve(record, dependencies=dependencies, options=options)
+    return structs.replace(record, dependencies=dependencies, options=options)
 
 
 def outdated(declared: Declared, record: Record, uid_of: Uids) -> list[str]:

@@ -10,22 +10,21 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, structs
 
+from iaclib.declare.options import Options
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Expr
-from iaclib.model.outputs import Output, has_expr, is_secret, lower, make_secret, ref_nodes
+from iaclib.model.outputs import Output, expressions_in, is_secret, lower, make_secret, ref_nodes
 from iaclib.model.redact import secret_texts
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared, Desired
-    from iaclib.declare.options import Options
     from iaclib.plan.policy import Policy
 
 
-@attrs.frozen
-class DeclaredResource:
+class DeclaredResource(Struct, frozen=True):
     """A resource as declared, before it is planned. A copy: changing it changes nothing.
 
     Args:
@@ -71,7 +70,7 @@ def remediated(desired: Desired, policies: Sequence[Policy]) -> Desired:
             credit.setdefault(address, {}).update(
                 {name: one.name for name, value in mended.items() if not _equal(value, before.inputs.get(name))}
             )
-    return attrs.evolve(desired, resources=resources, remedies=credit)
+    return structs.replace(desired, resources=resources, remedies=credit)
 
 
 def _shown(declared: Declared) -> DeclaredResource:
@@ -119,7 +118,7 @@ def _merged(declared: Declared, mended: Mapping[str, Any]) -> Declared:
     """Put fields into a copy of a declaration; what is None is unset."""
     new = copy.copy(declared)
     new.inputs = {name: value for name, value in {**declared.inputs, **mended}.items() if value is not None}
-    new.has_expr = has_expr(new.inputs)
+    new.expressions = expressions_in(new.inputs)
     new.has_secret = is_secret(new.inputs)
     return new
 

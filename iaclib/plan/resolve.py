@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import InvalidPropertyError
 from iaclib.model.outputs import resolve
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 Lookup = Callable[[str, str], Any]
 
 
-@attrs.frozen
-class Naming:
+class Naming(Struct, frozen=True):
     """What generated names and default tags are made of.
 
     Args:
@@ -62,8 +61,14 @@ def final_inputs(
     """
     facts = view(declared.facts)
     inputs: Mapping[str, Any] = declared.inputs
-    if declared.has_expr:
-        inputs = {name: value for name, value in resolve(inputs, lookup).items() if value is not None}
+    if declared.expressions:
+        memo: dict[int, Any] = {}
+        known = dict(inputs)
+        for name in declared.expressions:
+            value = known[name] = resolve(known[name], lookup, memo)
+            if value is None:
+                del known[name]
+        inputs = known
     if naming.tags and declared.facts.tags is not None:
         inputs = with_default_tags(inputs, declared.facts.tags, naming.tags)
     for name in facts.generated:
@@ -134,15 +139,13 @@ def check_resolved(declared: Declared, inputs: Mapping[str, Any]) -> None:
         InvalidPropertyError: A value is not what its field takes, or a
             required one turned out to be unset.
     """
-    if not declared.has_expr:
-        return
-    for name, lowered in declared.inputs.items():
+    for name in declared.expressions:
         one = declared.facts.properties.get(name)
         if one is None:
             continue
         value = inputs.get(name)
         if value is None:
-            if one.required and lowered is not None:
+            if one.required:
                 msg = (
                     f"{declared.address}: {name} is required, but what it refers to is unset, expected a value; "
                     f"refer to something else in {declared.location}"

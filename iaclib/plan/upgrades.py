@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import DeclarationError, StateVersionError
 from iaclib.model.values import plain
@@ -56,4 +56,4 @@ def upgraded(record: Record, declared: Declared) -> Record:
         observed = {**dict.fromkeys(inputs), **migrate(record.observed)}  # None: seen to be unset
     shown = getattr(declared.cls, "upgrade_outputs", None)  # where the cloud's names were others too
     outputs = record.outputs if shown is None else shown(record.outputs, record.version)
-    return attrs.evolve(record, inputs=inputs, baseline=dict(baseline), observed=observed, outputs=outputs)
+    return structs.replace(record, inputs=inputs, baseline=dict(baseline), observed=observed, outputs=outputs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.declare.options import DEFAULT
 from iaclib.plan.changes import Action
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import ProviderRecord, Record
 
 
-@attrs.frozen
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What evaluating a resource's inputs came to.
 
     Args:

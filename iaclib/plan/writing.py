@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import PlanError
 from iaclib.model.addresses import StackRef
@@ -77,8 +77,7 @@ class AbsentFunction:
         return f"<AbsentFunction {self}>"
 
 
-@attrs.frozen
-class ReadSource:
+class ReadSource(Struct, frozen=True):
     """Stands for what was read before planning: the plan has the values."""
 
     address: str

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 P = TypeVar("P")
 
 
-@attrs.frozen
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """What a long operation has noted so far: the id, if known, and JSON data."""
 
     id: str | None = None
@@ -43,6 +43,9 @@ class Context(Generic[P]):
         deadline: When the step must be done, in seconds of ``monotonic``.
         record: What state holds of the object, or None on create.
         on_delete: Delete parameters from the resource's options.
+        repeated: On create: whether a call with this token may have been made
+            before. A handler whose cloud knows no tokens looks only then for
+            what such a call may have made.
         inputs: The inputs that the step is about as state holds them, on create
             too: secrets as ``Secret``, so that a handler can tell what to hide.
         dependencies: The addresses on which the resource depends directly.
@@ -57,6 +60,7 @@ class Context(Generic[P]):
     record: Any = None
     on_delete: Mapping[str, Any] = attrs.field(factory=dict)
     inputs: Mapping[str, Any] = attrs.field(factory=dict)
+    repeated: bool = True
     dependencies: Sequence[str] = ()
     monotonic: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep

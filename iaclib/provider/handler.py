@@ -7,20 +7,18 @@ deadlines, readiness and recovery.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import attrs
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from iaclib.provider.context import Context
 
 P = TypeVar("P")  # the provider that a handler works with
 
 
-@attrs.frozen(slots=False)
-class Live:
+class Live(Struct, frozen=True):
     """What the cloud shows of one object.
 
     Args:
@@ -35,7 +33,7 @@ class Live:
     """
 
     id: str
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     inputs: Mapping[str, Any] | None = None
     ready: bool = True
 

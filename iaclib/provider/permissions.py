@@ -9,11 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
+from msgspec import Struct, field
 
 
-@attrs.frozen
-class Need:
+class Need(Struct, frozen=True):
     """What is done to objects of one type.
 
     Args:
@@ -27,8 +26,7 @@ class Need:
     facts: Any = None
 
 
-@attrs.frozen
-class Permissions:
+class Permissions(Struct, frozen=True):
     """A policy that allows what is needed, and nothing else.
 
     Args:
@@ -36,7 +34,7 @@ class Permissions:
         uncovered: Types of which it is not known what they need.
     """
 
-    reasons: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     uncovered: tuple[str, ...] = ()
 
     @property

@@ -1,18 +1,19 @@
-"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names.
+"""What a generic handler has to know of a type: the vendor's facts, in the vendor's names."""
 
-Annotations are evaluated here: as text, each field would be compiled once more.
-"""
+from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 SETTLE: Final = 120.0  # seconds in which AWS may not show a new object yet
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class HandlerFacts(NamedTuple):
+class HandlerFacts(Struct, frozen=True):
     """What the cloud's own handler of an operation is known to need.
 
     Args:
@@ -26,7 +27,7 @@ class HandlerFacts(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
-class TagFacts(NamedTuple):
+class TagFacts(Struct, frozen=True):
     """How the cloud takes tags; programs always give a mapping.
 
     Args:
@@ -44,7 +45,7 @@ class TagFacts(NamedTuple):
     permissions: tuple[str, ...] = ()
 
 
-class CloudFacts(NamedTuple):
+class CloudFacts(Struct, frozen=True):
     """What a generic handler has to know of a type, in the cloud's own names.
 
     Paths are names joined by ``/``, with ``*`` for the elements of a list or mapping.

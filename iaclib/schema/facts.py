@@ -6,20 +6,16 @@ engine and the simulated cloud work by them alone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
-import attrs
+from msgspec import Struct, field
 
+from iaclib.schema.cloud import CloudFacts
 from iaclib.schema.shapes import Shape
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
-    from iaclib.schema.cloud import CloudFacts
-
-
-@attrs.frozen(slots=False)
-class PropertyFacts:
+class PropertyFacts(Struct, frozen=True):
     """One property of a type.
 
     Args:
@@ -51,8 +47,7 @@ class PropertyFacts:
     refers: tuple[str, ...] = ()
 
 
-@attrs.frozen(slots=False)
-class TypeFacts:
+class TypeFacts(Struct, frozen=True):
     """A resource type.
 
     Args:
@@ -70,7 +65,7 @@ class TypeFacts:
     """
 
     type: str
-    properties: Mapping[str, PropertyFacts] = attrs.field(factory=dict)
+    properties: Mapping[str, PropertyFacts] = field(default_factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
     version: int = 1
     stateful: bool = False
@@ -78,5 +73,5 @@ class TypeFacts:
     tags: str | None = None
     is_global: bool = False
     on_delete: Shape | None = None
-    timeouts: Mapping[str, float] = attrs.field(factory=dict)
+    timeouts: Mapping[str, float] = field(default_factory=dict)
     cloud: CloudFacts | None = None

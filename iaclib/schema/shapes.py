@@ -69,6 +69,7 @@ class Shape:
         "pattern",
         "plain_int",
         "plain_text",
+        "plain_texts",
         "properties",
         "range",
         "refers",
@@ -112,6 +113,7 @@ class Shape:
         self._regex: re.Pattern[str] | None = None  # compiled when first needed: a type may have hundreds
         self.plain_text = kind == "str" and self._unconstrained  # any text will do
         self.plain_int = kind == "int" and self._unconstrained
+        self.plain_texts = kind == "map" and items is not None and items.plain_text  # tags, mostly
 
     @property
     def _unconstrained(self) -> bool:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import attrs
+from msgspec import Struct
+
+from iaclib.model.addresses import StackRef
+from iaclib.state.record import RunSummary, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from iaclib.model.addresses import StackRef
     from iaclib.state.journal import Entry
-    from iaclib.state.record import RunSummary, Snapshot
 
 
-@attrs.frozen
-class Holder:
+class Holder(Struct, frozen=True):
     """Who holds a lease; enough to tell whether that process still lives."""
 
     user: str
@@ -46,9 +45,9 @@ class Holder:
 
 
 def _host() -> str:
-    import socket
+    import platform
 
-    return socket.gethostname()
+    return platform.node()
 
 
 def _user() -> str:
@@ -93,8 +92,7 @@ def _alive(pid: int) -> str | None:
     return ""
 
 
-@attrs.frozen
-class Lease:
+class Lease(Struct, frozen=True):
     """The right to write one stack's state until ``expires`` (seconds since the epoch)."""
 
     ref: StackRef
@@ -205,8 +203,7 @@ class Oblivious(Backend, Protocol):
         ...
 
 
-@attrs.frozen
-class Damage:
+class Damage(Struct, frozen=True):
     """Something in state that isn't as it was written.
 
     Args:
@@ -222,8 +219,7 @@ class Damage:
     problem: str = "can't be read"
 
 
-@attrs.frozen
-class Salvaged:
+class Salvaged(Struct, frozen=True):
     """What could be read of a stack's state.
 
     Args:

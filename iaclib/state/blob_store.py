@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.model.values import Secret, has_secret, reveal
 from iaclib.state import blobs, packing, seal
@@ -52,7 +52,7 @@ class BlobStore:
         self.lost, self._there, self._unnamed = [], set(), []
         if not snapshot.blobs and not unsound:
             return snapshot
-        found: dict[str, Any] = {}
+        found: dict[tuple[str, str], Any] = {}  # by address too: what another resource opened isn't this one's
 
         def fetch(address: str, name: str, blob: Blob) -> Any:
             if blob.name not in snapshot.blobs:
@@ -60,25 +60,26 @@ class BlobStore:
                     raise packing.corrupt(address, f"the value of its {name}, which is kept apart, is missing")
                 self.lost.append((address, name))
                 return LOST
-            if blob.name not in found:
-                found[blob.name] = _opened(snapshot.blobs[blob.name], sealer, address, blob.name)
-            return found[blob.name]
+            key = (address, blob.name)
+            if key not in found:
+                found[key] = _opened(snapshot.blobs[blob.name], sealer, address, blob.name)
+            return found[key]
 
         def intent(old: Intent) -> Intent:
             before = None if old.before is None else blobs.join(old.before, fetch)
             record = blobs.join(old.record, fetch)
             same = record is old.record and before is old.before
-            return old if same else attrs.evolve(old, record=record, before=before)
+            return old if same else structs.replace(old, record=record, before=before)
 
-        joined = attrs.evolve(
+        joined = structs.replace(
             snapshot,
             records={address: blobs.join(record, fetch) for address, record in snapshot.records.items()},
             superseded=tuple(blobs.join(record, fetch) for record in snapshot.superseded),
             intents={step: intent(old) for step, old in snapshot.intents.items()},
             blobs={},
         )
-        self._there = set(found)
-        self._unnamed = [name for name in snapshot.blobs if name not in found]
+        self._there = {name for _, name in found}
+        self._unnamed = [name for name in snapshot.blobs if name not in self._there]
         return joined
 
     def part(self, entries: Sequence[Entry], sealer: Sealer | None, *, whole: bool) -> list[Entry]:

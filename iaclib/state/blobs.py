@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.model.values import Secret
 from iaclib.state.journal import Began, Ended
@@ -28,8 +28,7 @@ LOST: Final = object()
 _PARTS: Final = ("inputs", "baseline", "observed", "outputs")
 
 
-@attrs.frozen
-class Blob:
+class Blob(Struct, frozen=True):
     """What stands in a record for a value that is kept under a name."""
 
     name: str
@@ -46,14 +45,14 @@ def part_entry(entry: Entry, keep: Callable[[str, Any], Blob]) -> Entry:
         case Ended() if entry.put is not None or entry.put_superseded is not None:
             put, old = (None if one is None else part(one, keep) for one in (entry.put, entry.put_superseded))
             same = put is entry.put and old is entry.put_superseded
-            return entry if same else attrs.evolve(entry, put=put, put_superseded=old)
+            return entry if same else structs.replace(entry, put=put, put_superseded=old)
         case Began():
             intent = entry.intent
             record = part(intent.record, keep)
             before = None if intent.before is None else part(intent.before, keep)
             if record is intent.record and before is intent.before:
                 return entry
-            return Began(attrs.evolve(intent, record=record, before=before))
+            return Began(structs.replace(intent, record=record, before=before))
         case _:
             return entry
 
@@ -84,7 +83,7 @@ def _changed(record: Record, test: Callable[[Any], bool], change: Callable[[str,
         elif values and any(map(test, values.values())):
             new = {name: change(name, value) if test(value) else value for name, value in values.items()}
             changes[where] = {name: value for name, value in new.items() if value is not LOST}
-    return attrs.evolve(record, **changes) if changes else record
+    return structs.replace(record, **changes) if changes else record
 
 
 def _is_blob(value: Any) -> bool:
@@ -112,7 +111,7 @@ def _look(value: Any) -> tuple[bool, bool]:
             total += len(item)
         elif kind is dict:
             total += sum(map(len, item))
-            waiting.extend(item.values())
+            waiting += item.values()
         elif kind is list or kind is tuple:
             waiting.extend(item)
         elif kind is Secret:

@@ -12,6 +12,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec import structs
 
 from iaclib.errors import StateError
 from iaclib.model.bulk import collector_paused
@@ -20,7 +21,7 @@ from iaclib.state.packing import MARK, check_format, corrupt, dumps, loads
 from iaclib.state.record import FORMAT, Intent, KeptToken, ProviderRecord, Record, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
 
 # ----------------------------------------------------------------------------------------------------------- records
@@ -327,18 +328,57 @@ def load_entries(data: bytes, where: str, providers: Providers) -> list[Entry]:
         StateVersionError: A newer iaclib wrote it.
         StateCorruptError: The bytes are not that.
     """
+    return _entries_from(_items(data, where), frozenset(), where, providers)
+
+
+def load_journal(appends: Iterable[tuple[bytes, str]], providers: Providers) -> list[Entry]:
+    """Read what follows one another, but for beginnings of steps that end in it: they leave nothing behind.
+
+    Args:
+        appends: What ``dump_entries`` made, each with its place for messages.
+        providers: Those known so far.
+
+    Raises:
+        StateVersionError: A newer iaclib wrote some of it.
+        StateCorruptError: The bytes are not that.
+    """
+    read = [(_items(data, where), where) for data, where in appends]
+    ended = frozenset(
+        str(item["s"])
+        for items, _ in read
+        for kind, item in items
+        if kind == "e" and type(item) is dict and "s" in item
+    )
+    return [entry for items, where in read for entry in _entries_from(items, ended, where, providers)]
+
+
+def _items(data: bytes, where: str) -> list[tuple[str, Any]]:
     try:
         number, *rest = loads(data, where)
         check_format(number, where)
         (items,) = rest
-        return [_READERS[kind](item, providers) for kind, item in items]
+        return [(kind, item) for kind, item in items]
+    except (TypeError, ValueError) as error:
+        raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
+
+
+def _entries_from(
+    items: Iterable[tuple[str, Any]], ended: Container[str], where: str, providers: Providers
+) -> list[Entry]:
+    try:
+        return [_READERS[kind](item, providers) for kind, item in items if not (ended and _step(kind, item) in ended)]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
 
 
+def _step(kind: str, item: Any) -> Any:
+    """Name the step that an entry, not yet read, begins or goes on with."""
+    return item["s"] if kind == "b" else item[0] if kind == "n" else None
+
+
 def run_to(run: RunSummary) -> dict[str, Any]:
     """Turn a run's line of history into a dict."""
-    return dict(run.__dict__)
+    return structs.asdict(run)
 
 
 def run_from(data: dict[str, Any]) -> RunSummary:

@@ -7,11 +7,12 @@ on purpose removes it.
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import orjson
+from msgspec import Struct, structs
 
 from iaclib.errors import StateCorruptError
 from iaclib.state import packing
@@ -92,15 +93,18 @@ def _corrupt(where: str, what: str) -> StateCorruptError:
     )
 
 
-def _told(value: Any) -> dict[str, Any]:
+def _told(value: Struct) -> dict[str, Any]:
     """Give what an object has that isn't its default."""
-    told = {}
-    for field in attrs.fields(type(value)):
-        default = field.default.factory() if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
-        found = getattr(value, field.name)
-        if found != default:
-            told[field.name] = found
-    return told
+    defaults = _defaults(type(value))
+    facts = structs.asdict(value)
+    return {name: found for name, found in facts.items() if name not in defaults or found != defaults[name]}
+
+
+@cache
+def _defaults(cls: type[Struct]) -> dict[str, Any]:
+    required = len(cls.__struct_fields__) - len(cls.__struct_defaults__)
+    empty = structs.asdict(cls(*[None] * required))
+    return {name: empty[name] for name in cls.__struct_fields__[required:]}
 
 
 def _record_to(record: Record) -> dict[str, Any]:

@@ -7,25 +7,24 @@ in which every call made is recorded or is a named intent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.state.record import Intent, KeptToken, Record, RunSummary, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
-@attrs.frozen(slots=False)
-class Began:
+class Began(Struct, frozen=True):
     """A step's intent: durable before its call."""
 
     intent: Intent
 
 
-@attrs.frozen(slots=False)
-class Noted:
+class Noted(Struct, frozen=True):
     """A checkpoint of a running step."""
 
     step: str
@@ -33,8 +32,7 @@ class Noted:
     data: Any = None
 
 
-@attrs.frozen(slots=False)
-class Ended:
+class Ended(Struct, frozen=True):
     """What a step, or a decision without a step, did to the state.
 
     Args:
@@ -57,30 +55,26 @@ class Ended:
     put_superseded: Record | None = None
 
 
-@attrs.frozen(slots=False)
-class Exported:
+class Exported(Struct, frozen=True):
     """The stack's outputs, all of them."""
 
     outputs: Mapping[str, Any]
 
 
-@attrs.frozen(slots=False)
-class Keyed:
+class Keyed(Struct, frozen=True):
     """The stack's data key, wrapped."""
 
     key: Mapping[str, Any]
 
 
-@attrs.frozen(slots=False)
-class Stored:
+class Stored(Struct, frozen=True):
     """A large value that records name, as it is kept; None for one that none names any more."""
 
     name: str
     value: Any = None
 
 
-@attrs.frozen(slots=False)
-class Ran:
+class Ran(Struct, frozen=True):
     """A run began or ended; the newest one with an id counts."""
 
     run: RunSummary
@@ -129,7 +123,7 @@ class Working:
             case Noted():
                 intent = self.intents.get(entry.step)
                 if intent is not None:
-                    self.intents[entry.step] = attrs.evolve(
+                    self.intents[entry.step] = structs.replace(
                         intent, id=entry.id or intent.id, data=entry.data if entry.data is not None else intent.data
                     )
             case Exported():

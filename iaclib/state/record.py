@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from msgspec import Struct, field
 
 #: The format that this version writes. Older ones are upgraded, newer refused.
 #: 1: the first one. 2: runs name the program's revision, large values are kept apart; SQLite files keep an older base
@@ -15,14 +13,13 @@ if TYPE_CHECKING:
 FORMAT: Final = 2
 
 
-@attrs.frozen(slots=False)
-class ProviderRecord:
+class ProviderRecord(Struct, frozen=True):
     """Through which provider an object is reached; enough to destroy it without the program."""
 
     name: str
     account: str = ""
     region: str = ""
-    config: Mapping[str, Any] = attrs.field(factory=dict)  # never credentials
+    config: Mapping[str, Any] = field(default_factory=dict)  # never credentials
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -30,8 +27,7 @@ class ProviderRecord:
         return (self.account, self.region)
 
 
-@attrs.frozen(slots=False)
-class Record:
+class Record(Struct, frozen=True):
     """One object as state knows it.
 
     Args:
@@ -62,15 +58,15 @@ class Record:
     type: str
     id: str
     uid: str = ""
-    inputs: Mapping[str, Any] = attrs.field(factory=dict)
-    baseline: Mapping[str, Any] = attrs.field(factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     observed: Mapping[str, Any] | None = None
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     dependencies: Sequence[str] = ()
     parent: str = ""
     status: str = "ok"
     repairable: bool = False
-    options: Mapping[str, Any] = attrs.field(factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     provider: ProviderRecord | None = None
     generation: int = 1
     version: int = 1
@@ -78,8 +74,7 @@ class Record:
     created: float = 0.0
 
 
-@attrs.frozen(slots=False)
-class Intent:
+class Intent(Struct, frozen=True):
     """A step that was begun: durable before its call, gone when its outcome is.
 
     Args:
@@ -111,8 +106,7 @@ class Intent:
     data: Any = None
 
 
-@attrs.frozen(slots=False)
-class KeptToken:
+class KeptToken(Struct, frozen=True):
     """A token whose create was decided as absent: used again for equal inputs."""
 
     token: str
@@ -120,8 +114,7 @@ class KeptToken:
     begun: float = 0.0
 
 
-@attrs.frozen(slots=False)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The whole state of a stack at one serial.
 
     Args:
@@ -140,19 +133,18 @@ class Snapshot:
 
     lineage: str = ""
     serial: int = 0
-    records: Mapping[str, Record] = attrs.field(factory=dict)
+    records: Mapping[str, Record] = field(default_factory=dict)
     superseded: Sequence[Record] = ()
-    intents: Mapping[str, Intent] = attrs.field(factory=dict)
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
-    generations: Mapping[str, int] = attrs.field(factory=dict)
-    tokens: Mapping[str, KeptToken] = attrs.field(factory=dict)
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    generations: Mapping[str, int] = field(default_factory=dict)
+    tokens: Mapping[str, KeptToken] = field(default_factory=dict)
     key: Mapping[str, Any] | None = None
-    blobs: Mapping[str, Any] = attrs.field(factory=dict)
+    blobs: Mapping[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
 
-@attrs.frozen(slots=False)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """One line of a stack's history.
 
     Times are seconds since the epoch; ``status`` is "running", "ok",
@@ -167,6 +159,6 @@ class RunSummary:
     began: float
     ended: float | None = None
     status: str = "running"
-    counts: Mapping[str, int] = attrs.field(factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
     serial: int = 0
     git: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.state import codec, packing
 from iaclib.state.journal import Began, Ended, Entry, Exported, Keyed, Noted, Ran, Stored, Working
@@ -185,7 +185,7 @@ def replay(base: Snapshot, journal: Iterable[Sequence[Entry]], serial: int) -> S
         for entry in entries:
             working.apply(entry)
     done = working.freeze()
-    return attrs.evolve(
+    return structs.replace(
         done,
         serial=serial,
         records=dict(sorted(done.records.items())),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import attrs
 import orjson
+from msgspec import structs
 
 from iaclib.errors import SealError
 from iaclib.model.assets import hash_of
@@ -237,7 +238,7 @@ def _record(record: Record, kind: type, replace: Callable[[Any], Any]) -> Record
         changes["observed"] = replace(record.observed)
     if record.options and _holds(record.options, kind):
         changes["options"] = replace(record.options)
-    return attrs.evolve(record, **changes) if changes else record
+    return structs.replace(record, **changes) if changes else record
 
 
 def seal_value(value: Any, sealer: Sealer | None, bound: str, where: str) -> Any:

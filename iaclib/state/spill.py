@@ -9,31 +9,31 @@ as every backend gets it. The file is written whole or not at all.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import orjson
+from msgspec import Struct
 
 from iaclib.errors import StateError
 from iaclib.model.addresses import StackRef
 from iaclib.state import codec
+from iaclib.state.journal import Entry
 from iaclib.state.packing import check_format, corrupt
 from iaclib.state.record import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from iaclib.state.journal import Entry
 
 FOLDER: Final = Path(".iaclib/spill")
 _SUFFIX: Final = ".jsonl"
 _PART: Final = 64  # characters of a name that a file name takes
 
 
-@attrs.frozen
-class Spill:
+class Spill(Struct, frozen=True):
     """What a file holds.
 
     Args:

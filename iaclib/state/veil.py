@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import orjson
+from msgspec import structs
 
 from iaclib.errors import SealError
 from iaclib.model.bulk import collector_paused
@@ -97,13 +97,13 @@ def seal_entry(entry: Entry, sealer: Sealer | None, *, whole: bool = False) -> E
                 for one in (entry.put, entry.put_superseded)
             )
             same = put is entry.put and old is entry.put_superseded
-            return entry if same else attrs.evolve(entry, put=put, put_superseded=old)
+            return entry if same else structs.replace(entry, put=put, put_superseded=old)
         case Began():
             intent = _seal_intent(entry.intent, sealer, whole=whole)
             return entry if intent is entry.intent else Began(intent)
         case Noted() if entry.data is not None:
             data = _seal_data(entry.data, sealer, entry.step, f"step {entry.step}", whole=whole)
-            return entry if data is entry.data else attrs.evolve(entry, data=data)
+            return entry if data is entry.data else structs.replace(entry, data=data)
         case Exported():
             outputs = seal.seal_value(entry.outputs, sealer, "", "stack outputs")
             if whole and outputs and sealer is not None:
@@ -125,13 +125,13 @@ def seal_record(record: Record, sealer: Sealer | None, *, whole: bool = False) -
                 )
                 raise SealError(msg)
         else:
-            closed = attrs.evolve(closed, provider=_seal_provider(provider, sealer))
+            closed = structs.replace(closed, provider=_seal_provider(provider, sealer))
     if whole and sealer is not None:
         inputs = closed.inputs
         baseline: Any = 0 if closed.baseline is inputs else closed.baseline
         body = [inputs, baseline, closed.observed, closed.outputs, closed.options]
         veiled = _veil(body, sealer, _of_record(record.address), record.address)
-        return attrs.evolve(closed, inputs=veiled, baseline={}, observed=None, outputs={}, options={})
+        return structs.replace(closed, inputs=veiled, baseline={}, observed=None, outputs={}, options={})
     return closed
 
 
@@ -140,7 +140,7 @@ def _seal_intent(intent: Intent, sealer: Sealer | None, *, whole: bool) -> Inten
     changes["record"] = seal_record(intent.record, sealer, whole=whole)
     changes["before"] = None if intent.before is None else seal_record(intent.before, sealer, whole=whole)
     same = all(getattr(intent, name) is value for name, value in changes.items())
-    return intent if same else attrs.evolve(intent, **changes)
+    return intent if same else structs.replace(intent, **changes)
 
 
 def _seal_data(data: Any, sealer: Sealer | None, step: str, where: str, *, whole: bool) -> Any:
@@ -156,7 +156,7 @@ def _seal_provider(provider: ProviderRecord, sealer: Sealer) -> ProviderRecord:
     if found is None:
         bound = _of_provider(provider)
         config = {name: seal.seal_value(value, sealer, bound, bound) for name, value in provider.config.items()}
-        found = attrs.evolve(provider, config=_veil(config, sealer, bound, f"provider {provider.name}"))
+        found = structs.replace(provider, config=_veil(config, sealer, bound, f"provider {provider.name}"))
         sealer.shared[key] = found
     return found
 
@@ -188,7 +188,7 @@ def open_snapshot(snapshot: Snapshot, sealer: Sealer | None) -> Snapshot:
         outputs = seal.open_value(outputs, sealer, "", "stack outputs")
         if outputs is not snapshot.outputs:
             changes["outputs"] = outputs
-        return attrs.evolve(snapshot, **changes) if changes else snapshot
+        return structs.replace(snapshot, **changes) if changes else snapshot
 
 
 def open_record(record: Record, sealer: Sealer | None) -> Record:
@@ -200,7 +200,7 @@ def open_record(record: Record, sealer: Sealer | None) -> Record:
             inputs, baseline, observed, outputs, options = body
         except (TypeError, ValueError):
             raise corrupt(record.address, "a sealed record does not read") from None
-        opened = attrs.evolve(
+        opened = structs.replace(
             record,
             inputs=inputs,
             baseline=inputs if baseline == 0 and baseline is not None else baseline,
@@ -211,7 +211,7 @@ def open_record(record: Record, sealer: Sealer | None) -> Record:
     opened = seal.open_record(opened, sealer)
     provider = record.provider
     if provider is not None and isinstance(provider.config, Veiled):
-        opened = attrs.evolve(opened, provider=_open_provider(provider, sealer))
+        opened = structs.replace(opened, provider=_open_provider(provider, sealer))
     return opened
 
 
@@ -224,7 +224,7 @@ def _open_intent(intent: Intent, sealer: Sealer | None) -> Intent:
     before = None if intent.before is None else open_record(intent.before, sealer)
     if data is intent.data and record is intent.record and before is intent.before:
         return intent
-    return attrs.evolve(intent, data=data, record=record, before=before)
+    return structs.replace(intent, data=data, record=record, before=before)
 
 
 def _open_provider(provider: ProviderRecord, sealer: Sealer | None) -> ProviderRecord:
@@ -236,7 +236,7 @@ def _open_provider(provider: ProviderRecord, sealer: Sealer | None) -> ProviderR
     if found is None:
         bound, where = _of_provider(provider), f"provider {provider.name}"
         config = seal.open_value(_unveil(veiled, sealer, bound, where), sealer, bound, where)
-        found = sealer.shared[key] = attrs.evolve(provider, config=config)
+        found = sealer.shared[key] = structs.replace(provider, config=config)
     return found
 
 

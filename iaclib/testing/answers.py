@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-import attrs
+from msgspec import Struct
 
+from iaclib.declare.base import FieldFacts
 from iaclib.declare.lookup import Lookup
 from iaclib.errors import DeclarationError, InvalidRequestError
 from iaclib.model.addresses import near
 from iaclib.testing import values
 
 if TYPE_CHECKING:
-    from iaclib.declare.base import FieldFacts
     from iaclib.provider.base import Identity
 
 Value = Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None
 
 
-@attrs.frozen
-class _Answer:
+class _Answer(Struct, frozen=True):
     value: Value
     fields: Mapping[str, FieldFacts]
     asked: Mapping[str, Any]  # what the query must hold to be answered so

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from iaclib.testing.objects import SimulatedObject
+from iaclib.testing.objects import SimulatedObject
 
 #: What can be let fail.
 OPERATIONS = ("create", "read", "update", "delete", "find", "lookup")
@@ -20,8 +17,7 @@ OPERATIONS = ("create", "read", "update", "delete", "find", "lookup")
 Error = BaseException | type[BaseException]
 
 
-@attrs.frozen
-class Behaviour:
+class Behaviour(Struct, frozen=True):
     """How a type behaves beyond its facts; each part is left out where the facts say it all.
 
     Args:
@@ -43,8 +39,7 @@ class Behaviour:
     replaces: Callable[[Mapping[str, Any], Mapping[str, Any]], Any] | None = None
 
 
-@attrs.define
-class _Fault:
+class _Fault(Struct):
     asked: str  # how the test asked for it
     operation: str
     address: str

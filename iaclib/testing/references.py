@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import Struct
 
 from iaclib.declare.registry import count_types, known_types, type_class, type_facts
+from iaclib.schema.facts import TypeFacts
 from iaclib.testing.values import own_id_field
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
-    from iaclib.schema.facts import TypeFacts
     from iaclib.testing.objects import SimulatedObject
 
 
-@attrs.frozen
-class _Targets:
+class _Targets(Struct, frozen=True):
     """What the properties of a type may refer to, while so many types are known.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-import attrs
+from msgspec import structs
 
 from iaclib.model.addresses import StackRef
 from iaclib.state.backend import Backend, Holder
@@ -31,7 +31,7 @@ class Clock:
 
 def holder(operation: str = "apply", **facts: Any) -> Holder:
     """Describe this process, with some facts changed."""
-    return attrs.evolve(Holder.here(operation, 1_700_000_000.0), **facts)
+    return structs.replace(Holder.here(operation, 1_700_000_000.0), **facts)
 
 
 def record(address: str, **facts: Any) -> Record:

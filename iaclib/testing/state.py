@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import structs
 
 from iaclib.backends.memory import Memory
 
@@ -36,11 +36,11 @@ class SimulatedState(Memory):
         if not (self._cloud.read_fields or self._cloud.stepwise):
             return found
         changed = {address: now for address, was in found.records.items() if (now := self._shown(was)) is not was}
-        return attrs.evolve(found, records={**found.records, **changed}) if changed else found
+        return structs.replace(found, records={**found.records, **changed}) if changed else found
 
     def _shown(self, record: Record) -> Record:
         more = self._cloud.made_up(record.type, record.id)
         missing = {
             name: value for name, value in more.items() if name not in record.outputs and name not in record.inputs
         }
-        return attrs.evolve(record, outputs={**record.outputs, **missing}) if missing else record
+        return structs.replace(record, outputs={**record.outputs, **missing}) if missing else record

@@ -27,7 +27,7 @@ _SALT = "the second time"
 
 def fields_read(desired: Desired) -> Iterator[tuple[str, str]]:
     """Tell which properties a program reads of which types."""
-    said = [declared.inputs for declared in desired.resources.values() if declared.has_expr]
+    said = [declared.inputs for declared in desired.resources.values() if declared.expressions]
     for value in (*said, desired.outputs):
         for address, field in refs(value):
             if (declared := desired.resources.get(address)) is not None:

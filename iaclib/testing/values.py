@@ -11,7 +11,7 @@ from hashlib import blake2b
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.model.addresses import kebab
 from iaclib.schema.names import snake
@@ -31,8 +31,7 @@ _HOST = re.compile(r"(^|_)(dns_name|domain_name|dns|host|hostname|domain|endpoin
 _TIME = re.compile(r"(_at|_time|_date|^created|^updated)$")
 
 
-@attrs.frozen
-class Birth:
+class Birth(Struct, frozen=True):
     """What values are made from.
 
     Args:

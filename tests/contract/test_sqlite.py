@@ -12,8 +12,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.backends import Sqlite
 from iaclib.errors import LeaseHeldError, StateCorruptError, StateError, StateVersionError
@@ -272,7 +272,7 @@ def test_secrets_are_nowhere_on_disk(tmp_path, path):
         entry,
         Exported(secret),
         Began(intent),
-        Began(attrs.evolve(intent, step="s2", data=None)),
+        Began(structs.replace(intent, step="s2", data=None)),
         Noted("s2", data=secret),
     ]
     lease = backend.acquire(REF, holder(), TTL)

@@ -6,10 +6,10 @@ import contextlib
 import itertools
 from datetime import timedelta
 
-import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from iaclib.backends.objects import Objects
 from iaclib.errors import LeaseLostError, StateError
@@ -44,7 +44,7 @@ class Writer:
         self.backend.release(self.lease)
 
     def append(self, entries, serial):
-        self.maybe = attrs.evolve(reduce(self.state, entries), serial=serial + 1, lineage=LINEAGE)
+        self.maybe = structs.replace(reduce(self.state, entries), serial=serial + 1, lineage=LINEAGE)
         for left in (3, 2, 1, 0):
             try:
                 assert self.backend.append(self.lease, entries, lineage=LINEAGE, serial=serial) == serial + 1
@@ -60,7 +60,7 @@ def names(number):
 
 
 def same(found, wanted):
-    return wanted is not None and attrs.evolve(found, superseded=()) == attrs.evolve(wanted, superseded=())
+    return wanted is not None and structs.replace(found, superseded=()) == structs.replace(wanted, superseded=())
 
 
 def work(writer, runs):

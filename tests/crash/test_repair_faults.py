@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.backends.objects import Objects
 from iaclib.engine.relocation import clearing, entries_of
@@ -52,7 +52,7 @@ def damaged(piece, way):
 
 
 def content(snapshot):
-    return attrs.evolve(snapshot, serial=0)
+    return structs.replace(snapshot, serial=0)
 
 
 def sweep(piece, way, faults):

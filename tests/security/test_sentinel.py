@@ -7,8 +7,8 @@ import logging
 import traceback
 import warnings
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.engine.engine import Engine
@@ -340,7 +340,7 @@ def test_no_byte_shows_a_secret(tmp_path, record_property, capfd, monkeypatch, e
     finally:
         engine.close()
         logging.getLogger().removeHandler(handler)
-    told.tell("events", *events, *map(attrs.asdict, events))
+    told.tell("events", *events, *map(structs.asdict, events))
     told.tell("warnings", *warned)
     told.tell("output", *capfd.readouterr(), log.getvalue())
     everything = {**written, **files(tmp_path), **{name: text.encode() for name, text in told.texts.items()}}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+from msgspec import structs
 
 import iaclib as iac
 from iaclib import aws
@@ -122,10 +123,10 @@ def settling_quickly(seconds: float = 0.3) -> Iterator[None]:
     known = [facts for name in HANDLERS if (facts := type_facts(name)) is not None]
     usual = [facts.settle for facts in known]
     for facts in known:
-        object.__setattr__(facts, "settle", seconds)
+        structs.force_setattr(facts, "settle", seconds)
     yield
     for facts, before in zip(known, usual, strict=True):
-        object.__setattr__(facts, "settle", before)
+        structs.force_setattr(facts, "settle", before)
 
 
 def provider(endpoint: str) -> aws.Provider:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -169,7 +169,7 @@ class DocumentHandler(ThingHandler):
         if live is None:
             return None
         inputs = {"zone": "z1", **(live.inputs or {})}
-        return attrs.evolve(live, inputs={**inputs, "text": _own_way(inputs.get("text", "{}"))})
+        return structs.replace(live, inputs={**inputs, "text": _own_way(inputs.get("text", "{}"))})
 
 
 def _own_way(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
+from msgspec import structs
 
 from iaclib.model.values import reveal
 from scenario_file import check_calls, check_order, read_calls
@@ -112,7 +113,7 @@ def _compare_records(now: Happened, expected: Any) -> None:
                 case "dependencies":
                     assert list(record.dependencies) == list(value), f"{address}: {record.dependencies}"
                 case "provider":
-                    have = {key: item for key, item in attrs.asdict(record.provider).items() if key in value}
+                    have = {key: item for key, item in structs.asdict(record.provider).items() if key in value}
                     assert have == value, f"{address}: {record.provider}"
                 case _:
                     have = getattr(record, name)

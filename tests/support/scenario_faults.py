@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
+from msgspec import structs
 
 from iaclib import errors
 from iaclib.errors import PartialFailure
@@ -93,7 +93,7 @@ class Faults:
     def _not_ready(self, effect: Effect, times: int) -> Any:
         live = effect()
         self.cloud.unready[live.id] = times - 1
-        return attrs.evolve(live, ready=False)
+        return structs.replace(live, ready=False)
 
     def check(self) -> None:
         """Check that all that was to go wrong did."""
@@ -133,5 +133,5 @@ def _raise(error: Exception, effect: Effect | None = None) -> None:
 def _partly(effect: Effect, spec: Mapping[str, Any]) -> None:
     live = effect()
     if not spec["partial"]:
-        raise PartialFailure(attrs.evolve(live, id=""), "not finished")
+        raise PartialFailure(structs.replace(live, id=""), "not finished")
     raise PartialFailure(live, "not finished", repairable=spec.get("repairable", False))

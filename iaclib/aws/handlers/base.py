@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 from iaclib.aws import tags
+from iaclib.aws.provider import Provider
 from iaclib.errors import ConflictError, NotFoundError, OperationTimeoutError, PartialFailure, ProviderError
 from iaclib.provider.context import Context
 from iaclib.provider.handler import Live
@@ -14,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from iaclib.aws.client import Client
-    from iaclib.aws.provider import Provider
 
 T = TypeVar("T")
 
-AwsContext: TypeAlias = "Context[Provider]"
+AwsContext: TypeAlias = Context[Provider]
 
 _FILTER_VALUES = 200  # EC2 takes no more values in one filter
 
@@ -235,14 +235,14 @@ class Ec2Handler(AwsHandler):
     def created(self, ctx: AwsContext, make: Callable[[], str]) -> str:
         """Give the id of what this step makes, making it only once.
 
-        Most EC2 create calls know no client token. A create may be repeated
-        after an answer was lost, so the token's tag is looked for first.
+        Most EC2 create calls know no client token. One that may be repeated,
+        since an answer was lost, looks for the token's tag first.
 
         Args:
             ctx: The step.
             make: Makes the object and gives its id.
         """
-        found = self.find_by_token(ctx)
+        found = self.find_by_token(ctx) if ctx.repeated else None
         return str(found[self.id_key]) if found is not None else make()
 
     def fresh(self, ctx: AwsContext, id: str) -> Live:

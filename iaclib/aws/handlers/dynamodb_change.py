@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import attrs
+from msgspec import Struct
 
+from iaclib.aws.client import Client
 from iaclib.aws.handlers import dynamodb_shapes as shapes
+from iaclib.aws.handlers.base import AwsContext
 from iaclib.aws.handlers.named import differs
 from iaclib.errors import NotFoundError
 from iaclib.model.values import reveal
@@ -19,8 +21,6 @@ from iaclib.model.values import reveal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from iaclib.aws.client import Client
-    from iaclib.aws.handlers.base import AwsContext
 
 T = TypeVar("T")
 
@@ -29,8 +29,7 @@ class _Wait(Protocol):
     def __call__(self, ctx: AwsContext, probe: Callable[[], T | None], *, what: str) -> T: ...
 
 
-@attrs.frozen
-class TableChange:
+class TableChange(Struct, frozen=True):
     """The changes of one table in one step.
 
     Args:

@@ -7,13 +7,14 @@ has one peer and is spelled as EC2 shows it. Knows nothing of calls.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _PROTOCOLS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "all": "-1"}
 _ICMP = ("icmp", "icmpv6")
@@ -21,8 +22,7 @@ _PORTED = ("tcp", "udp", *_ICMP)  # the others have no ports: whatever is given 
 SELF = "self"
 
 
-@attrs.frozen
-class Side:
+class Side(Struct, frozen=True):
     """One direction of traffic, and what EC2 calls it.
 
     Args:

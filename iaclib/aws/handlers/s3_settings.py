@@ -7,20 +7,18 @@ and S3's turn into each other. Knows nothing of creating or deleting buckets.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from iaclib.aws.client import Client
 
 Shape = dict[str, Any]
 
 
-@attrs.frozen
-class Setting:
+class Setting(Struct, frozen=True):
     """One setting.
 
     Args:

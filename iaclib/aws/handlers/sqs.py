@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
+from msgspec import Struct, structs
 
 from iaclib.aws import tags
 from iaclib.aws.handlers import documents
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@attrs.frozen
-class _Attribute:
+class _Attribute(Struct, frozen=True):
     """One queue attribute: AWS's name, what it holds, and what AWS takes if nothing is set."""
 
     wire: str
@@ -136,7 +135,7 @@ class QueueHandler(NamedHandler):
             field: _shown(field, value.reveal() if isinstance(value, Secret) else value)
             for field, value in settings.items()
         }
-        return attrs.evolve(live, inputs={**now, **accepted, "tags": marks or None})
+        return structs.replace(live, inputs={**now, **accepted, "tags": marks or None})
 
     def delete(self, ctx: AwsContext, id: str) -> None:
         """Delete the queue with its messages and wait until it no longer shows.

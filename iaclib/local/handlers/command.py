@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import structs
 
 from iaclib.errors import InvalidRequestError, ProviderError
 from iaclib.local.handlers import process
@@ -115,7 +115,7 @@ class CommandHandler(LocalHandler):
             cwd=self.path(inputs.get("cwd") or "."),
             stdin=inputs.get("stdin"),
         )
-        return attrs.evolve(done, stdout=foreign(done.stdout), stderr=foreign(done.stderr))
+        return structs.replace(done, stdout=foreign(done.stdout), stderr=foreign(done.stderr))
 
 
 def _parsed(text: str) -> Any:

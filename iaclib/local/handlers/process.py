@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct
 
 from iaclib.errors import InvalidRequestError, OperationTimeoutError, ProviderError
 
@@ -28,8 +28,7 @@ _TICK = 0.1  # seconds between two looks at the deadline and at the run
 _GRACE = 5.0  # seconds that a program gets to end by itself before it is killed
 
 
-@attrs.frozen
-class Finished:
+class Finished(Struct, frozen=True):
     """How a program ended.
 
     ``code`` is its exit code, or minus the signal that ended it.

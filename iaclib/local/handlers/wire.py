@@ -7,10 +7,11 @@ and no error tells a secret.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import attrs
+from msgspec import Struct, field
 
 from iaclib.errors import (
     ConflictError,
@@ -26,8 +27,6 @@ from iaclib.errors import (
 from iaclib.local.handlers.base import SecretTexts, foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from iaclib.local.handlers.base import LocalContext
 
 _LIMIT = 4 * 1024 * 1024  # bytes of an answer
@@ -41,8 +40,7 @@ _CONFLICT, _TOO_MANY, _SERVER_ERROR, _OK, _REDIRECT = 409, 429, 500, 200, 300
 _INT_BITS = 64
 
 
-@attrs.frozen
-class Request:
+class Request(Struct, frozen=True):
     """One request, ready to send.
 
     Args:
@@ -56,15 +54,14 @@ class Request:
     action: str
     method: str
     url: str
-    headers: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     expect: Collection[int] = ()
     again: bool = True
     secret_body: bool = False
 
 
-@attrs.frozen
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back: ``data`` is JSON, or text where it isn't; None where it is empty."""
 
     status: int

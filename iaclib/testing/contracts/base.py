@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import attrs
 import pytest
+from msgspec import Struct
 
 from iaclib.testing.samples import Clock
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from iaclib.state.backend import Backend
 
 
-@attrs.frozen
-class Cost:
+class Cost(Struct, frozen=True):
     """What a backend wrote so far.
 
     Args:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.errors import LeaseLostError
 from iaclib.state.backend import Mender, Oblivious
@@ -108,7 +108,7 @@ def _machine(contract: Contract, folder: Path) -> Any:
         @rule(entries=st.lists(entries, min_size=1, max_size=4))
         def append(self, entries: Any) -> None:
             serial = self.backend.append(self.lease, entries, lineage=LINEAGE, serial=self.model.serial)
-            self.model = attrs.evolve(reduce(self.model, entries), serial=serial, lineage=LINEAGE)
+            self.model = structs.replace(reduce(self.model, entries), serial=serial, lineage=LINEAGE)
 
         @precondition(lambda self: self.stale)
         @rule()
@@ -136,7 +136,7 @@ def _machine(contract: Contract, folder: Path) -> Any:
         @invariant()
         def same(self) -> None:
             found, wanted = (
-                attrs.evolve(each, superseded=sorted(each.superseded, key=lambda record: record.uid))
+                structs.replace(each, superseded=sorted(each.superseded, key=lambda record: record.uid))
                 for each in (self.backend.load(REF), self.model)
             )
             assert found == wanted

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.errors import LeaseLostError, SealError, StateConflictError, StateError
 from iaclib.model.addresses import StackRef
@@ -29,7 +29,7 @@ def _one_of_each() -> list[Entry]:
     """Make entries that between them change everything that a snapshot has."""
     provider = ProviderRecord("aws", "1", "eu", {"endpoint_url": "http://x"})
     old = Record("net/a", "t", "old", uid="u1", inputs=_VALUES, provider=provider)
-    new = attrs.evolve(old, id="new", uid="u2", generation=2, baseline=_VALUES, observed={}, dependencies=("net",))
+    new = structs.replace(old, id="new", uid="u2", generation=2, baseline=_VALUES, observed={}, dependencies=("net",))
     return [
         Ended(put=old),
         Keyed({"keyring": "file", "data": "x"}),
@@ -60,7 +60,7 @@ class WritingContract(Contract):
         backend, entries = connect(), _one_of_each()
         lease = backend.acquire(REF, holder(), TTL)
         assert backend.append(lease, entries, lineage=LINEAGE, serial=0) == 1
-        wanted = attrs.evolve(reduce(Snapshot(lineage=LINEAGE), entries), serial=1)
+        wanted = structs.replace(reduce(Snapshot(lineage=LINEAGE), entries), serial=1)
         assert _ordered(backend.load(REF)) == _ordered(wanted)
         backend.release(lease)
         assert _ordered(backend.load(REF)) == _ordered(wanted)
@@ -75,10 +75,10 @@ class WritingContract(Contract):
             lease = backend.acquire(REF, holder(process_start="1"), TTL)
             wanted = reduce(wanted, [entry])
             serial = backend.append(lease, [entry], lineage=LINEAGE, serial=serial)
-            assert _ordered(reader.load(REF)) == _ordered(attrs.evolve(wanted, serial=serial))
+            assert _ordered(reader.load(REF)) == _ordered(structs.replace(wanted, serial=serial))
             if serial % 3:  # at every third the holder dies, and nothing is folded
                 backend.release(lease)
-                assert _ordered(reader.load(REF)) == _ordered(attrs.evolve(wanted, serial=serial))
+                assert _ordered(reader.load(REF)) == _ordered(structs.replace(wanted, serial=serial))
 
     def test_order_does_not_tell_how_state_was_written(self, backend: Backend) -> None:
         """Records come in the order of their addresses, before and after the lease is given back."""
@@ -150,7 +150,7 @@ class WritingContract(Contract):
         backend = connect()
         first = RunSummary("r1", "apply", "ann", 1.0)
         second = RunSummary("r2", "destroy", "bob", 2.0, counts={"delete": 1})
-        done = attrs.evolve(first, ended=3.0, status="ok", counts={"create": 2}, serial=3)
+        done = structs.replace(first, ended=3.0, status="ok", counts={"create": 2}, serial=3)
         lease = backend.acquire(REF, holder(), TTL)
         for serial, entry in enumerate([Ran(first), Ran(second), Ran(done)]):
             backend.append(lease, [entry], lineage=LINEAGE, serial=serial)
@@ -245,4 +245,4 @@ class WritingContract(Contract):
 
 def _ordered(snapshot: Snapshot) -> Snapshot:
     """Put into one order what has none."""
-    return attrs.evolve(snapshot, superseded=tuple(sorted(snapshot.superseded, key=lambda record: record.uid)))
+    return structs.replace(snapshot, superseded=tuple(sorted(snapshot.superseded, key=lambda record: record.uid)))

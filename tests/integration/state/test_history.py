@@ -9,8 +9,8 @@ import sys
 import threading
 from datetime import timedelta
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.backends import Sqlite
@@ -167,10 +167,10 @@ def test_holder_whose_number_another_process_has_is_gone(backend):
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         here = Holder.here("apply", 0.0)
-        reused = attrs.evolve(here, pid=child.pid, process_start="1")
+        reused = structs.replace(here, pid=child.pid, process_start="1")
         old = backend.acquire(REF, reused, timedelta(days=1))
         assert backend.acquire(REF, here, TTL).fence == old.fence + 1
-        other_boot = attrs.evolve(reused, boot_id="another boot")
+        other_boot = structs.replace(reused, boot_id="another boot")
         backend.evict(REF)
         backend.acquire(REF, other_boot, timedelta(days=1))
         with pytest.raises(LeaseHeldError):  # nothing is known of processes of another boot: the lease has to run out

@@ -152,7 +152,11 @@ def test_it_goes_where_its_record_goes(tmp_path):
 
 def test_it_can_not_be_put_elsewhere(tmp_path):
     """A sealed value that somebody gives another name, or another resource, does not open."""
-    for what in ("swap names", "name it elsewhere"):
+    for what in (
+        "swap names",
+        "hidden",
+        "mixed",
+    ):  # the others name a value that another record has, before it or behind
         path = tmp_path / f"{what}.db"
         with engine_on(f"sqlite:///{path}") as engine:
             engine.apply(Shop("prod"))
@@ -168,9 +172,9 @@ def test_it_can_not_be_put_elsewhere(tmp_path):
                 put("blob", one[0], two[1])
                 put("blob", two[0], one[1])
             else:
-                record = found["record", "hidden"]
+                record = found["record", what]
                 old, new = (one, two) if one[0].encode() in record else (two, one)
-                put("record", "hidden", record.replace(old[0].encode(), new[0].encode()))
+                put("record", what, record.replace(old[0].encode(), new[0].encode()))
         db.close()
         with engine_on(f"sqlite:///{path}") as engine, pytest.raises(SealError, match="can't be opened"):
             engine.snapshot("shop/prod")

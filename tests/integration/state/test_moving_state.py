@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.backends import Memory, Sqlite
@@ -124,7 +124,7 @@ def test_earlier_state_can_be_brought_back(engine):
 
 def test_everything_in_a_snapshot_can_be_written_anew():
     """Old halves, intents, generations and tokens come out of the entries as they went in."""
-    old, new = record("a"), attrs.evolve(record("a"), id="a2", uid="u2", generation=2)
+    old, new = record("a"), structs.replace(record("a"), id="a2", uid="u2", generation=2)
     snapshot = Snapshot(
         records={"a": new, "b": record("b", dependencies=("a",))},
         superseded=(old,),

@@ -7,8 +7,8 @@ import sqlite3
 import stat
 from zlib import crc32
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.backends import Sqlite
@@ -96,7 +96,7 @@ def test_edges_to_nothing_are_dropped(engine, path):
 def test_two_records_of_one_object_become_one(engine, path):
     """The object stays with one record, and the other is in a file for its owner alone."""
     snapshot = engine.snapshot(REF)
-    spoil(path, [Ended(put=attrs.evolve(record("twin"), type="test:Thing", id=snapshot.records["b"].id))])
+    spoil(path, [Ended(put=structs.replace(record("twin"), type="test:Thing", id=snapshot.records["b"].id))])
     assert "recorded at b too" in str(engine.repair(REF))
     mended = engine.repair(REF, dry_run=False)
     assert "twin" not in engine.snapshot(REF).records
@@ -108,7 +108,7 @@ def test_two_records_of_one_object_become_one(engine, path):
 @pytest.mark.parametrize("taken", [False, True], ids=["free address", "taken address"])
 def test_object_of_an_interrupted_operation_is_recorded_again(engine, path, taken):
     """An intent that works on what no record has gives it back."""
-    lost = attrs.evolve(record("a" if taken else "z"), uid="lost", id="id-lost", defined_by="")
+    lost = structs.replace(record("a" if taken else "z"), uid="lost", id="id-lost", defined_by="")
     spoil(path, [Began(Intent("s1", "delete", "t1", lost, begun=1.0))])
     assert "interrupted delete of id-lost" in str(engine.repair(REF))
     ids = all_ids(engine)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib import declare as iac
 from iaclib.declare.collect import collect
@@ -85,7 +85,7 @@ def applied(made, **changes):
             version=node.declared.facts.version,
             defined_by=node.declared.defined_by,
         )
-        records[address] = attrs.evolve(record, **changes.get(address, {}))
+        records[address] = structs.replace(record, **changes.get(address, {}))
     return Snapshot("L", 1, records)
 
 

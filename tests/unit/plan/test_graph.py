@@ -14,7 +14,7 @@ def desired(**needs):
     return SimpleNamespace(
         resources={
             name: SimpleNamespace(
-                has_expr=False,
+                expressions=(),
                 linked=True,
                 depends_on=tuple(others),
                 follows=(),

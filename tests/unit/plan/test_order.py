@@ -1,7 +1,7 @@
 """Which half of a replacement goes first, and who goes along: rules 2a, 4, 5 and 6."""
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.errors import PlanDeviationError, PlanError, ProtectedResourceError
 from iaclib.plan.facts import Facts
@@ -146,9 +146,9 @@ def test_key_of_an_old_half_is_refused(kit):
 def test_key_of_a_superseded_object_is_refused(kit):
     """Going back to a name whose old object waits for its delete would lose the new one."""
     snapshot = kit.applied(kit.plan(lambda _: kit.Named("x", name="m")))
-    old = attrs.evolve(snapshot.records["x"], inputs={"name": "n"}, uid="old")
+    old = structs.replace(snapshot.records["x"], inputs={"name": "n"}, uid="old")
     with pytest.raises(PlanError, match=r"x: .*still due"):
-        kit.plan(lambda _: kit.Named("x", name="n"), attrs.evolve(snapshot, superseded=[old]))
+        kit.plan(lambda _: kit.Named("x", name="n"), structs.replace(snapshot, superseded=[old]))
 
 
 def test_unknown_key_that_turns_out_kept_is_a_deviation(kit):

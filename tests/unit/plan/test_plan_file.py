@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import attrs
 import orjson
 import pytest
+from msgspec import structs
 
 from iaclib.declare.collect import collect
 from iaclib.declare.options import Options
@@ -78,14 +79,14 @@ def everything(kit):
     snapshot = kit.applied(
         kit.plan(old), half={"status": "failed", "repairable": True}, gone={"provider": provider, "created": 1.5}
     )
-    records = {**snapshot.records, "drifts": attrs.evolve(snapshot.records["drifts"], observed={"size": 2})}
+    records = {**snapshot.records, "drifts": structs.replace(snapshot.records["drifts"], observed={"size": 2})}
     left = Record("net", "plan:Net", "left", uid="left", inputs={"cidr": "9"})
-    snapshot = attrs.evolve(
+    snapshot = structs.replace(
         snapshot, records=records, superseded=(left,), outputs={"known": [1], "former": Secret("x")}
     )
     facts = Facts(
         "L",
-        providers={"net": provider, "moves": None, "fresh": attrs.evolve(provider)},
+        providers={"net": provider, "moves": None, "fresh": structs.replace(provider)},
         default_tags={"net": {"by": "us"}, "fresh": {"by": "us"}},
         observed={"drifts": records["drifts"], "vanished": None},
     )
@@ -157,7 +158,7 @@ def test_opened_plan_is_equal_in_every_part(everything, tmp_path):
             assert written(found.declared.trigger) == written(node.declared.trigger)
             for name in ("replace_with", "deleted_with", "former"):
                 assert getattr(found.declared, name) == getattr(node.declared, name), f"{address}.{name}"
-            for name in ("type", "parent", "depends_on", "facts", "cls", "has_expr", "has_secret"):
+            for name in ("type", "parent", "depends_on", "facts", "cls", "expressions", "has_secret"):
                 assert getattr(found.declared, name) == getattr(node.declared, name), f"{address}.{name}"
             assert str(found.declared.location) == str(node.declared.location)
     keyed = SEALER.digest

@@ -1,7 +1,7 @@
 """What is planned for one resource: rules 10 to 14, 26, 29 and 30."""
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.errors import InvalidPropertyError, PlanError, ProtectedResourceError, StateVersionError
 from iaclib.model.values import UNKNOWN, Secret
@@ -18,11 +18,11 @@ def test_unchanged_program_plans_nothing(kit):
         kit.Named("named", password="hunter2", rules=[1, 2])
 
     snapshot = kit.applied(kit.plan(build))
-    snapshot = attrs.evolve(
+    snapshot = structs.replace(
         snapshot,
         records={
             **snapshot.records,
-            "node": attrs.evolve(snapshot.records["node"], inputs={"net": "net-id", "note": "on net.arn ok"}),
+            "node": structs.replace(snapshot.records["node"], inputs={"net": "net-id", "note": "on net.arn ok"}),
         },
     )
     made = kit.plan(build, snapshot)
@@ -43,7 +43,7 @@ def test_equal_arguments_give_equal_plans(kit):
             kit.Net(name, cidr=name)
 
     snapshot = kit.applied(kit.plan(old))
-    turned = attrs.evolve(snapshot, records=dict(reversed(snapshot.records.items())))
+    turned = structs.replace(snapshot, records=dict(reversed(snapshot.records.items())))
     one, two = kit.plan(build, snapshot), kit.plan(build, turned)
     assert str(one) == str(two)
     assert one.digest == two.digest
@@ -259,7 +259,7 @@ def test_drift_is_corrected_and_normalisation_is_none(kit):
     record = snapshot.records["net"]
 
     def seen(**observed):
-        new = attrs.evolve(record, observed={**baseline, **observed})
+        new = structs.replace(record, observed={**baseline, **observed})
         return kit.plan(build, snapshot, Facts("L", observed={"net": new}))
 
     assert kit.actions(seen(tags={"a": "b", "aws": "y"})) == {}
@@ -273,7 +273,7 @@ def test_drift_is_corrected_and_normalisation_is_none(kit):
 def test_desired_that_the_cloud_has_already_needs_no_call(kit):
     """Declaring what somebody changed by hand only writes it down."""
     snapshot = kit.applied(kit.plan(lambda _: kit.Net("net", dns=True)))
-    record = attrs.evolve(snapshot.records["net"], observed={"dns": False})
+    record = structs.replace(snapshot.records["net"], observed={"dns": False})
     made = kit.plan(lambda _: kit.Net("net", dns=False), snapshot, Facts("L", observed={"net": record}))
     assert made.counts == {}
     assert made._nodes["net"].rewrite
@@ -356,7 +356,7 @@ def test_destroy_deletes_all_in_reverse_order(kit):
         kit.Node("b", note=net.id)
         stack.export(net=net.id)
 
-    snapshot = attrs.evolve(kit.applied(kit.plan(build)), outputs={"net": "a-id"})
+    snapshot = structs.replace(kit.applied(kit.plan(build)), outputs={"net": "a-id"})
     made = kit.plan(build, snapshot, destroy=True)
     assert list(kit.actions(made).items()) == [("b", "delete"), ("a", "delete")]
     assert made.outputs == {}
@@ -365,8 +365,8 @@ def test_destroy_deletes_all_in_reverse_order(kit):
 def test_superseded_records_are_extra_deletes(kit):
     """Old halves of earlier runs show as deletes, and change() gives the current object."""
     snapshot = kit.applied(kit.plan(lambda _: kit.Net("x")))
-    old = attrs.evolve(snapshot.records["x"], id="old", uid="old")
-    made = kit.plan(lambda _: kit.Net("x"), attrs.evolve(snapshot, superseded=[old]))
+    old = structs.replace(snapshot.records["x"], id="old", uid="old")
+    made = kit.plan(lambda _: kit.Net("x"), structs.replace(snapshot, superseded=[old]))
     assert made.counts == {"delete": 1}
     assert [(change.action, change.reason) for change in made.changes] == [("same", ""), ("delete", "superseded")]
     assert made.change("x").action == "same"

@@ -2,7 +2,7 @@
 
 from textwrap import dedent
 
-import attrs
+from msgspec import structs
 
 from iaclib.model.values import UNKNOWN, Secret
 from iaclib.plan.facts import Facts
@@ -27,7 +27,7 @@ def test_plan_reads_as_expected(kit):
         kit.Net("new", dns=True, tags={"of": net.arn})
         stack.export(net=net.id)
 
-    snapshot = attrs.evolve(kit.applied(kit.plan(before)), outputs={"net": "net-id", "gone": 1})
+    snapshot = structs.replace(kit.applied(kit.plan(before)), outputs={"net": "net-id", "gone": 1})
     assert str(kit.plan(after, snapshot)) == dedent("""\
         shop/prod:
 
@@ -84,7 +84,9 @@ def test_secret_that_drifted_is_masked(kit):
 
     snapshot = kit.applied(kit.plan(build))
     observed = {"db": {"name": "db", "password": "changed"}, "net": {"data": {"key": "other", "size": 2}}}
-    seen = {address: attrs.evolve(record, observed=observed[address]) for address, record in snapshot.records.items()}
+    seen = {
+        address: structs.replace(record, observed=observed[address]) for address, record in snapshot.records.items()
+    }
     made = kit.plan(build, snapshot, Facts("L", observed=seen))
     assert kit.actions(made) == {"db": "update", "net": "update"}
     shown = f"{made} {made.changes}"

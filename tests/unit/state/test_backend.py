@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.state.backend import Backend, Holder, process_start
 
@@ -19,7 +19,7 @@ def test_living_process_is_not_gone():
 def test_ended_process_is_gone():
     """A process that ended is gone, on this host and boot."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    holder = attrs.evolve(Holder.here("apply", 0.0), pid=child.pid, process_start=process_start(child.pid))
+    holder = structs.replace(Holder.here("apply", 0.0), pid=child.pid, process_start=process_start(child.pid))
     assert not holder.is_gone()
     child.communicate(b"\n")
     assert holder.is_gone()
@@ -28,13 +28,13 @@ def test_ended_process_is_gone():
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="start times are read from /proc")
 def test_process_number_used_again_is_another_process():
     """The same pid with another start time is somebody else: the holder is gone."""
-    assert attrs.evolve(Holder.here("apply", 0.0), process_start="1").is_gone()
+    assert structs.replace(Holder.here("apply", 0.0), process_start="1").is_gone()
 
 
 @pytest.mark.parametrize("facts", [{"host": "elsewhere"}, {"boot_id": "another"}, {"boot_id": ""}])
 def test_process_elsewhere_is_never_said_to_be_gone(facts):
     """What can't be looked at counts as living until its lease runs out."""
-    assert not attrs.evolve(Holder.here("apply", 0.0), pid=2**22 + 1, **facts).is_gone()
+    assert not structs.replace(Holder.here("apply", 0.0), pid=2**22 + 1, **facts).is_gone()
 
 
 def test_holder_reads_as_a_person_expects():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from iaclib.errors import SealError, StateCorruptError
 from iaclib.model.values import Secret
@@ -81,7 +81,7 @@ def test_seal_is_bound_to_its_place_and_key():
     key = new_data_key()
     sealed = seal_record(Record("a", "x:Y", "i", inputs={"p": Secret("s")}), Sealer("l", key))
     for sealer, record in (
-        (Sealer("l", key), attrs.evolve(sealed, address="b")),
+        (Sealer("l", key), structs.replace(sealed, address="b")),
         (Sealer("m", key), sealed),
         (Sealer("l", new_data_key()), sealed),
     ):

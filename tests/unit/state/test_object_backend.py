@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from zlib import crc32
 
-import attrs
 import pytest
+from msgspec import structs
 
 from iaclib.backends import object_layout as layout
 from iaclib.backends.object_base import CHUNK
@@ -59,7 +59,7 @@ class Forgetful(MemoryObjects):
 
     def get(self, name):
         found = super().get(name)
-        return attrs.evolve(found, data=b"1") if found is not None and name.startswith("probe/") else found
+        return structs.replace(found, data=b"1") if found is not None and name.startswith("probe/") else found
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import stat
 import subprocess
 import sys
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from iaclib.errors import SealError
 from iaclib.model.values import Secret
@@ -129,7 +129,7 @@ def test_all_parts_of_a_snapshot_are_sealed_and_opened(sealer):
     snapshot = Snapshot(
         records={"net/db": ended.put},
         superseded=(ended.put,),
-        intents={"s1": began.intent, "s2": attrs.evolve(began.intent, data=noted.data)},
+        intents={"s1": began.intent, "s2": structs.replace(began.intent, data=noted.data)},
         outputs=exported.outputs,
     )
     opened = open_snapshot(snapshot, sealer)
