@@ -76,11 +76,17 @@ def resource(type: str, name: str, /, *, opts: Options | None = None, **props: A
 class Untyped(Resource):
     """A resource of a type that has no class here; its properties have the vendor's names."""
 
+    @classmethod
+    def _iac_learn(cls, names: Iterable[str]) -> TypeFacts:
+        """Note that a type has these properties, and give what is known of it now."""
+        known: TypeFacts = _class(cls._iac_class.type.type.partition(":")[2], names)._iac_class.type
+        return known
+
     def __getattr__(self, name: str) -> Output[Any]:
         """Give a property that was left unset, or that the cloud gives."""
         if name.startswith("_"):
             raise AttributeError(name)
-        _class(self._iac_class.type.type.partition(":")[2], [name])
+        self._iac_learn([name])
         found: Output[Any] = observed(self, name)
         return found
 

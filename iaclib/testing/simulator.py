@@ -28,7 +28,7 @@ from iaclib.testing.twice import collect_twice, fields_read
 from iaclib.testing.values import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import timedelta
 
     from iaclib.declare.desired import Desired
@@ -149,7 +149,7 @@ class Simulator(Engine):
         Raises:
             DeclarationError: The type is not known, or a property doesn't fit.
         """
-        name, facts = _type(type)
+        name, facts = _type(type, props)
         inputs: dict[str, Any] = {}
         outputs: dict[str, Any] = {}
         for key, value in plain(props, f"sim.add({name!r})").items():
@@ -396,7 +396,9 @@ class Objects(Mapping[str, SimulatedObject]):
         return len(list(iter(self)))
 
 
-def _type(type: Any) -> tuple[str, TypeFacts]:
-    """Give the name and facts of a resource class or a type."""
+def _type(type: Any, props: Collection[str] = ()) -> tuple[str, TypeFacts]:
+    """Give the name and facts of a resource class or a type, one that takes any property among them."""
     name = type_name(type)
-    return name, require_type(name, "sim")[1]
+    made, facts = require_type(name, "sim")
+    learn = getattr(made, "_iac_learn", None)
+    return name, facts if learn is None else learn(props)

@@ -296,3 +296,21 @@ def test_it_lives_in_a_simulated_cloud():
     assert ("site", "update") in done(sim.apply(Sites("prod", rank=2)))
     assert sim.destroy("sites/prod").ok
     assert json.dumps(sim.calls[0]) == '["create", "site"]'
+
+
+def test_it_is_seeded_and_drifts_in_a_simulated_cloud():
+    sim = Simulator()
+    sim.add(f"aws:{SITE}", "site-1", Name="a", Rank=3)
+    program = One("prod", props={"Name": "a", "Rank": 3}, import_id="site-1")
+
+    assert done(sim.apply(program)) == [("site", "import")]
+    sim.drift("site-1", Rank=5)
+    (change,) = sim.plan(program, refresh=True).changes
+    assert [(one.path, one.before, one.after) for one in change.properties] == [(("Rank",), 5, 3)]
+
+
+def test_it_is_made_step_by_step():
+    with Simulator().session("sites/prod") as session:
+        site = session.ensure(aws.resource(SITE, "site", Name="a"))
+
+        assert site.Arn.value.startswith("arn:aws:")
