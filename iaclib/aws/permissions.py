@@ -52,7 +52,7 @@ def _cloud(need: Need) -> CloudFacts | None:
     else:
         from iaclib.schema.pack import pack  # needed by few plans
 
-        _, service, name = need.type.split(":")
+        service, _, name = need.type.removeprefix("aws:").partition(":")
         aws = pack("aws")
         cloud = aws.facts(service, name).cloud if name in aws.names(service) else None
     wanted = need.operations & _CALLS.keys()

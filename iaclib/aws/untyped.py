@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from iaclib.declare.generated import service_module
+from iaclib.declare.options import Options
 from iaclib.declare.resource import Resource, class_of, observed
 from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model.addresses import near
@@ -27,7 +28,6 @@ from iaclib.schema.wire import from_vendor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from iaclib.declare.options import Options
     from iaclib.model.outputs import Output
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]{2,64}(::[A-Za-z0-9]{2,64}){2}(::MODULE)?")
@@ -69,7 +69,7 @@ def resource(type: str, name: str, /, *, opts: Options | None = None, **props: A
             if wire not in own and field in found._iac_class.fields:
                 own[wire] = getattr(made, field)
         return made
-    _check(type, aws.archive)
+    _check(type)
     return _class(type, [*props, *_named(opts)])(name, opts=opts, **props)
 
 
@@ -116,8 +116,8 @@ def _class(vendor: str, names: Iterable[str]) -> type[Resource]:
 
 def _named(opts: Options | None) -> list[str]:
     """Give the properties that options name; those given no value may be among them."""
-    if opts is None:
-        return []
+    if not isinstance(opts, Options):
+        return []  # what else it is, the class tells
     paths = (*opts.secret_outputs, *opts.ignore_changes, *opts.replace_on_changes)
     return [found[0] for path in paths if (found := _HEAD.match(path)) is not None]
 
@@ -127,11 +127,16 @@ def _wire(name: str) -> str:
 
 
 @cache
+def _facts(type: str) -> TypeFacts:
+    """Give what the pack says of a type."""
+    service, last = type.split("::")[1:]
+    return pack("aws").facts(service.lower(), last)
+
+
+@cache
 def _wires(type: str) -> Mapping[str, str]:
     """Give the class's names of a type's properties by the vendor's."""
-    service, last = type.split("::")[1:]
-    facts = pack("aws").facts(service.lower(), last)
-    return {one.wire: one.name for one in facts.properties.values() if one.wire is not None}
+    return {one.wire: one.name for one in _facts(type).properties.values() if one.wire is not None}
 
 
 def _given(type: str, name: str, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,25 +147,30 @@ def _given(type: str, name: str, props: Mapping[str, Any]) -> dict[str, Any]:
         if wires[key] in props:
             msg = f"{name}: {key} and {wires[key]} are one property, expected it once; drop one in {caller()}"
             raise InvalidPropertyError(msg)
-    service, last = type.split("::")[1:]
-    renamed = from_vendor(pack("aws").facts(service.lower(), last), wanted) if wanted else {}
+    renamed = from_vendor(_facts(type), wanted) if wanted else {}
     return {**{key: value for key, value in props.items() if key not in wanted}, **renamed}
 
 
-def _check(type: Any, known: Iterable[str]) -> None:
+def _check(type: Any) -> None:
     """Refuse what is no type's name, and what is a slip of the pen."""
     if not isinstance(type, str) or _NAME.fullmatch(type) is None:
         shown = repr(type[:80]) if isinstance(type, str) else type.__class__.__name__
-        hint = near(type, known) if isinstance(type, str) else ""
+        hint = near(type, pack("aws").archive) if isinstance(type, str) else ""
         msg = (
             f"aws.resource: {shown} is no type's name, expected one such as 'AWS::SQS::Queue'; "
             f"{hint or 'correct it'} in {caller()}"
         )
         raise DeclarationError(msg)
-    meant = next((one for one in known if _one_slip(type, one)), None)
-    if meant is not None:
+    meant = _meant(type)
+    if meant:
         msg = f"aws.resource: there is no {type}, expected a type of AWS; did you mean {meant!r}? In {caller()}"
         raise DeclarationError(msg)
+
+
+@cache
+def _meant(type: str) -> str:
+    """Give the type whose name this one was meant to be, or ""."""
+    return next((one for one in pack("aws").archive if _one_slip(type, one)), "")
 
 
 def _one_slip(name: str, known: str) -> bool:
