@@ -11,12 +11,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from iaclib.aws.actions import ACTIONS
-from iaclib.schema.cloud import CloudFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from iaclib.provider.permissions import Need
+    from iaclib.schema.cloud import CloudFacts
 
 _VALID: Final = re.compile(r"[a-z0-9-]+:[A-Za-z0-9*]+")
 _CALLS: Final = {
@@ -46,19 +46,15 @@ def actions(need: Need) -> frozenset[str] | None:
 
 
 def _cloud(need: Need) -> CloudFacts | None:
-    """Give the facts of a type, None where they name no permissions."""
+    """Give the facts of a type, None if there are none."""
     if "::" in need.type:
-        cloud = None if need.facts is None else need.facts.cloud
-    else:
-        from iaclib.schema.pack import pack  # needed by few plans
+        told: CloudFacts | None = None if need.facts is None else need.facts.cloud
+        return told
+    from iaclib.schema.pack import pack  # needed by few plans
 
-        service, _, name = need.type.removeprefix("aws:").partition(":")
-        aws = pack("aws")
-        cloud = aws.facts(service, name).cloud if name in aws.names(service) else None
-    wanted = need.operations & _CALLS.keys()
-    if cloud is None or any(not cloud.handlers[one].permissions for one in wanted if one in cloud.handlers):
-        return None
-    return cloud if isinstance(cloud, CloudFacts) else None
+    aws = pack("aws")
+    service, _, name = need.type.removeprefix("aws:").partition(":")
+    return aws.facts(service, name).cloud if name in aws.names(service) else None
 
 
 def _of_cloud(cloud: CloudFacts, operations: set[str]) -> Iterator[str]:
