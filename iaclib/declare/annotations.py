@@ -147,7 +147,7 @@ def _constrain(shape: Shape, constraints: tuple[Any, ...]) -> Shape:
 def _copy(shape: Shape, **changes: Any) -> Shape:
     names = (
         "enum", "pattern", "range", "length", "items", "properties", "required", "options", "nullable", "folded",
-        "unordered", "wire", "refers",
+        "unordered", "wire", "refers", "secret",
     )  # fmt: skip
     return Shape(shape.kind, **{name: changes.get(name, getattr(shape, name)) for name in names})
 

@@ -21,6 +21,8 @@ from iaclib.model.addresses import near
 from iaclib.model.fields import MISSING, FieldSpec
 from iaclib.model.outputs import lower, make_secret
 from iaclib.model.tokens import PREFIX
+from iaclib.schema.facts import PropertyFacts
+from iaclib.schema.hiding import hide
 from iaclib.schema.shapes import Shape
 
 if TYPE_CHECKING:
@@ -195,4 +197,38 @@ def lower_field(value: Any, field: FieldFacts, address: str, tokens: Any, locati
     if fault is not None:
         msg = f"{address}: {field.name}{fault.path}: {fault.problem}; correct it in {location}"
         raise InvalidPropertyError(msg, address=address)
-    return make_secret(lowered) if field.spec.secret else lowered
+    return make_secret(lowered) if field.spec.secret else hide(field.shape, lowered, make_secret)
+
+
+def field_of(facts: PropertyFacts) -> FieldFacts:
+    """Give a field of a class that is made from facts."""
+    spec = FieldSpec(
+        default=MISSING if facts.required or facts.computed else None,
+        replaces=facts.replaces,
+        generated=facts.generated,
+        secret=facts.secret,
+        write_only=facts.write_only,
+        unordered=facts.unordered,
+        computed=facts.computed,
+        stable=facts.stable,
+        wire=facts.wire,
+    )
+    return FieldFacts(facts.name, spec, facts.shape)
+
+
+def property_of(item: FieldFacts) -> PropertyFacts:
+    """Give the facts of a field of a class that a program wrote."""
+    spec = item.spec
+    return PropertyFacts(
+        name=item.name,
+        shape=item.shape or Shape("any", nullable=True),
+        required=spec.required,
+        replaces=spec.replaces,
+        generated=spec.generated,
+        secret=spec.secret,
+        write_only=spec.write_only,
+        unordered=spec.unordered,
+        computed=spec.computed,
+        stable=spec.stable,
+        wire=spec.wire,
+    )

@@ -17,8 +17,10 @@ from iaclib.declare.base import (
     Fielded,
     FieldFacts,
     check_path,
+    field_of,
     lower_field,
     missing_or_unknown,
+    property_of,
     read_fields,
 )
 from iaclib.declare.desired import Declared
@@ -29,13 +31,13 @@ from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model import fields, scope
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Looked, Ref, lift
-from iaclib.model.fields import MISSING, FieldSpec
+from iaclib.model.fields import FieldSpec
 from iaclib.model.outputs import Output, has_expr, is_secret, lower
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import MASK
 from iaclib.provider.base import active
 from iaclib.provider.registry import register_handler
-from iaclib.schema.facts import PropertyFacts, TypeFacts
+from iaclib.schema.facts import TypeFacts
 from iaclib.schema.shapes import Shape
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class Resource(Declaration, Fielded):
             return
         facts = TypeFacts(
             type=check_type(type, cls),
-            properties={name: _property(item) for name, item in found.items()},
+            properties={name: property_of(item) for name, item in found.items()},
             unique=_unique(cls, unique, found),
             version=version,
             stateful=stateful,
@@ -226,7 +228,7 @@ def class_of(
     """
     space = {"__module__": module, "__qualname__": name, "__doc__": doc, **attributes}
     made: type[Resource] = type(name, (base,), space)
-    _complete(made, {one.name: _field(one) for one in facts.properties.values()}, facts)
+    _complete(made, {one.name: field_of(one) for one in facts.properties.values()}, facts)
     return made
 
 
@@ -334,7 +336,9 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     )
     own = {name: value for name, value in given.items() if value is not None} if unset else given
     for name, field in named.items() if secrets else ():
-        if field.spec.secret and name in inputs:  # reads as an output, so that text made of it stays secret
+        if name in inputs and (
+            field.spec.secret or _hides(field, inputs[name])
+        ):  # reads as an output, so that text made of it stays secret
             own[name] = Output(lift(inputs[name]))
     own["logical_name"] = logical_name
     own["opts"] = opts
@@ -342,6 +346,11 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     own["_iac_ref"] = collection.ref
     object.__setattr__(self, "__dict__", own)
     collection.resources[address] = declared
+
+
+def _hides(field: FieldFacts, lowered: Any) -> bool:
+    """Tell whether a field's own shape made something within its value secret."""
+    return field.shape is not None and field.shape.hides and is_secret(lowered)
 
 
 def _is_harmless(text: Any) -> bool:
@@ -390,35 +399,3 @@ def _unique(
                 )
                 raise DeclarationError(msg)
     return tuple(dict.fromkeys(tuples))
-
-
-def _field(facts: PropertyFacts) -> FieldFacts:
-    spec = FieldSpec(
-        default=MISSING if facts.required or facts.computed else None,
-        replaces=facts.replaces,
-        generated=facts.generated,
-        secret=facts.secret,
-        write_only=facts.write_only,
-        unordered=facts.unordered,
-        computed=facts.computed,
-        stable=facts.stable,
-        wire=facts.wire,
-    )
-    return FieldFacts(facts.name, spec, facts.shape)
-
-
-def _property(item: FieldFacts) -> PropertyFacts:
-    spec = item.spec
-    return PropertyFacts(
-        name=item.name,
-        shape=item.shape or Shape("any", nullable=True),
-        required=spec.required,
-        replaces=spec.replaces,
-        generated=spec.generated,
-        secret=spec.secret,
-        write_only=spec.write_only,
-        unordered=spec.unordered,
-        computed=spec.computed,
-        stable=spec.stable,
-        wire=spec.wire,
-    )

@@ -16,6 +16,7 @@ from iaclib.errors import ProviderError
 from iaclib.model.redact import guard_repeats
 from iaclib.model.values import Secret, has_unknown, plain, reveal
 from iaclib.plan.compare import drifted
+from iaclib.schema.hiding import hide
 
 if TYPE_CHECKING:
     from iaclib.provider.handler import Live
@@ -52,6 +53,8 @@ def _guard(name: str, value: Any, facts: TypeFacts | None, like: Any = None) -> 
     known = facts.properties.get(name) if facts is not None else None
     if isinstance(like, Secret) or (known is not None and known.secret):
         return Secret(value)
+    if known is not None:
+        value = hide(known.shape, value, Secret)
     if isinstance(like, dict) and isinstance(value, dict):
         return {key: _guard("", item, None, like.get(key)) for key, item in value.items()}
     if isinstance(like, list) and isinstance(value, list) and len(like) == len(value):

@@ -286,6 +286,9 @@ class Decider:
             node.delete_first = True
             what = f"{' and '.join(kept)} {'keeps its value' if len(kept) == 1 else 'keep their values'}"
             node.explain(f"{what if kept else 'its identity stays'}, so old and new can't coexist")
+        elif declared.facts.delete_first and node.alike and not self._leaves(record, node, declared):
+            node.delete_first = True
+            node.explain("of its type old and new can't coexist")
 
     def _leaves(self, record: Record, node: Node, declared: Declared) -> bool:
         return self.identities.compare(record.provider, node.provider, is_global=declared.facts.is_global)[0]

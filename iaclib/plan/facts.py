@@ -103,7 +103,7 @@ class View:
     """The parts of a type's facts that matter to a plan, ready for use."""
 
     __slots__ = (
-        "facts", "fills", "generated", "loose", "replaces", "secret", "secrets", "stable", "unordered", "write_only",
+        "facts", "fills", "generated", "hiding", "loose", "replaces", "secret", "secrets", "stable", "unordered", "write_only",
     )  # fmt: skip
 
     def __init__(self, facts: TypeFacts) -> None:
@@ -112,8 +112,14 @@ class View:
         self.generated = tuple(name for name, one in properties.items() if one.generated)
         self.secret = tuple(name for name, one in properties.items() if one.secret and not one.computed)
         self.secrets = frozenset(name for name, one in properties.items() if one.secret)  # computed ones too
+        # With something within that may be secret.
+        self.hiding = tuple(
+            (name, one.shape)
+            for name, one in properties.items()
+            if one.shape.hides and not one.secret and not one.computed
+        )
         self.write_only = frozenset(name for name, one in properties.items() if one.write_only)
-        self.fills = bool(self.generated or self.secret)  # whether inputs have to be looked at
+        self.fills = bool(self.generated or self.secret or self.hiding)  # whether inputs have to be looked at
         self.stable = frozenset(name for name, one in properties.items() if one.stable)
         self.unordered = frozenset(name for name, one in properties.items() if one.unordered)
         self.replaces = frozenset(name for name, one in properties.items() if one.replaces is True)

@@ -18,6 +18,7 @@ from iaclib.model.addresses import near
 from iaclib.model.expressions import Expr
 from iaclib.model.outputs import Output, expressions_in, is_secret, lower, make_secret, ref_nodes
 from iaclib.model.redact import secret_texts
+from iaclib.schema.hiding import hide
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared, Desired
@@ -111,7 +112,7 @@ def _field(one: Policy, declared: Declared, name: Any, value: Any, desired: Desi
     fault = facts.shape.fault(lowered, hide=facts.secret)
     if fault is not None:
         raise one.fault(declared.address, f"sets {name}{fault.path}: {fault.problem}")
-    return make_secret(lowered) if facts.secret else lowered
+    return make_secret(lowered) if facts.secret else hide(facts.shape, lowered, make_secret)
 
 
 def _merged(declared: Declared, mended: Mapping[str, Any]) -> Declared:

@@ -19,6 +19,7 @@ from iaclib.plan.compare import unknown_in
 from iaclib.plan.facts import view
 from iaclib.plan.names import generated_name
 from iaclib.plan.paths import keep_recorded
+from iaclib.schema.hiding import hide
 
 if TYPE_CHECKING:
     from iaclib.declare.desired import Declared
@@ -78,6 +79,11 @@ def final_inputs(
         value = inputs.get(name)
         if value is not None and value is not UNKNOWN and not isinstance(value, Secret):
             inputs = {**inputs, name: Secret(value)}
+    for name, shape in facts.hiding:
+        value = inputs.get(name)
+        hidden = hide(shape, value, Secret)
+        if hidden is not value:
+            inputs = {**inputs, name: hidden}
     if record is not None and declared.options.ignore_changes:
         inputs = keep_recorded(inputs, record.inputs, declared.options.ignore_changes)
     return inputs

@@ -62,7 +62,6 @@ class CloudFacts(Struct, frozen=True):
         transforms: Path -> how the cloud changes what it is given, in its own words.
         handlers: "create", "read", "update", "delete", "list" -> what it needs.
         tags: How it takes tags, if it does.
-        delete_first: Whether the vendor replaces by deleting first.
         arn: How its ARN is made, if that is known.
         region: One that offers the type, where not all do.
         docs: The vendor's page.
@@ -79,7 +78,6 @@ class CloudFacts(Struct, frozen=True):
     transforms: Mapping[str, str] = _NONE
     handlers: Mapping[str, HandlerFacts] = _NONE
     tags: TagFacts | None = None
-    delete_first: bool = False
     arn: str | None = None
     region: str | None = None
     docs: str = ""
@@ -127,7 +125,6 @@ def cloud_facts(type: str, entry: Mapping[str, Any], docs: str) -> CloudFacts:
             bool(tags["u"]),
             tuple(tags.get("a", ())),
         ),
-        delete_first=entry.get("rs") == "delete",
         arn=entry.get("arn"),
         region=entry.get("rg"),
         docs=docs,

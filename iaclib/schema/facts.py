@@ -56,6 +56,7 @@ class TypeFacts(Struct, frozen=True):
         unique: Tuples of fields that no two objects share at once.
         version: Of the class, for migrating old records.
         stateful: Whether losing the object loses data.
+        delete_first: Whether an old and a new object can't be there at once, whatever their names.
         settle: Seconds during which the cloud may not show a new object yet.
         tags: The field that takes a provider's default tags, if any.
         is_global: Whether objects belong to no region.
@@ -69,6 +70,7 @@ class TypeFacts(Struct, frozen=True):
     unique: tuple[tuple[str, ...], ...] = ()
     version: int = 1
     stateful: bool = False
+    delete_first: bool = False
     settle: float = 0.0
     tags: str | None = None
     is_global: bool = False

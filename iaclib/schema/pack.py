@@ -26,6 +26,10 @@ _DOCS: Final = (
 _SECRET: Final = (
     "Password", "Passphrase", "SecretString", "AuthToken", "PrivateKey", "SecretAccessKey", "ClientSecret",
 )  # fmt: skip
+#: Within a value it is the name alone that tells: which of these a read shows is rarely said.
+_NESTED_SECRET: Final = (
+    *_SECRET, "Secret", "Token", "ApiKey", "ApiKeyValue", "AccessKey", "SecretKey", "PreSharedKey",
+)  # fmt: skip
 _TEXTS: Final = Shape("map", items=Shape("str"))
 _FIXED: Final = {
     "any": Shape("any", nullable=True),
@@ -169,6 +173,11 @@ def _replaces(wire: str, cloud: CloudFacts) -> bool | Literal["maybe"]:
     return "maybe" if wire in cloud.maybe_create_only else False
 
 
+def _is_text(node: Any) -> bool:
+    """Whether a node is text that may be anything."""
+    return node == "str" or (isinstance(node, dict) and node["k"] == "str" and "e" not in node)
+
+
 class _Reading:
     """One entry on its way to facts."""
 
@@ -200,6 +209,7 @@ class _Reading:
             properties=properties,
             unique=(tuple(named),) if named and len(named) == len(identifier) else (),
             stateful=bool(entry.get("st")),
+            delete_first=entry.get("rs") == "delete",
             settle=SETTLE,
             tags=wires.get(cloud.tags.wire) if cloud.tags is not None and cloud.tags.wire not in fixed else None,
             is_global=bool(entry.get("gl")),
@@ -222,7 +232,7 @@ class _Reading:
         at = self._followed(node)
         text = self._followed(at["i"]) if isinstance(at, dict) and at["k"] == "list" and "i" in at else at
         refers = tuple(text.get("f", ())) if isinstance(text, dict) else ()
-        plain = at == "str" or (isinstance(at, dict) and at["k"] == "str" and "e" not in at)
+        plain = _is_text(at)
         tags = cloud.tags is not None and cloud.tags.wire == wire and not computed
         if computed:
             stable = (
@@ -266,7 +276,7 @@ class _Reading:
             wire = {key_name(key): key for key in node["p"] if key not in shown}
             return Shape(
                 kind,
-                properties=Keys(name, wire, lambda key: self.shape(node["p"][key])),
+                properties=Keys(name, wire, lambda key: self._part(key, node["p"][key])),
                 required=frozenset(key_name(key) for key in node.get("q", ())),
                 wire=wire,
                 nullable="n" in node,
@@ -284,7 +294,15 @@ class _Reading:
             unordered="u" in node,
             refers=tuple(node.get("f", ())),
             nullable="n" in node,
+            secret="hidden" in node,
         )
+
+    def _part(self, key: str, node: Any) -> Shape:
+        """Give the shape of an object's key; of text by whose name nobody should see it, one that says so."""
+        at = self._followed(node)
+        if not (key.endswith(_NESTED_SECRET) and _is_text(at)):
+            return self.shape(node)
+        return self.shape({**({"k": at} if isinstance(at, str) else at), "hidden": True})
 
     def _cloud(self) -> CloudFacts:
         return cloud_facts(self.type, self.entry, docs_of(self.name))

@@ -146,7 +146,6 @@ def cloud_of(type: str, schema: Mapping[str, Any], docs: str = "") -> CloudFacts
     found["id"] = paths(schema, schema.get("primaryIdentifier", ()))
     found["tg"] = tags(schema)
     found["h"] = {name: handler(one) for name, one in schema.get("handlers", {}).items()}
-    found["rs"] = {"delete_then_create": "delete"}.get(schema.get("replacementStrategy", ""))
     return cloud_facts(type, found, docs)
 
 
@@ -188,6 +187,7 @@ def facts_of(type: str, cloud: CloudFacts, schema: Mapping[str, Any]) -> TypeFac
         type=type,
         properties=properties,
         unique=(named,) if named and len(named) == len(cloud.identifier) else (),
+        delete_first=schema.get("replacementStrategy") == "delete_then_create",
         version=0,  # of a class that may come later, which is of version 1
         settle=SETTLE,
         timeouts=cloud.timeouts,

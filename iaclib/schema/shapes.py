@@ -55,12 +55,14 @@ class Shape:
         unordered: Whether the order of a list means nothing.
         wire: The cloud's own name of each of an object's keys, where a handler needs them.
         refers: What a text is or refers to, such as ``AWS::EC2::Subnet.Id``.
+        secret: Whether it is never shown, within a value that otherwise is.
     """
 
     __slots__ = (
         "_regex",
         "enum",
         "folded",
+        "hides",
         "items",
         "kind",
         "length",
@@ -74,6 +76,7 @@ class Shape:
         "range",
         "refers",
         "required",
+        "secret",
         "unordered",
         "wire",
     )
@@ -95,6 +98,7 @@ class Shape:
         unordered: bool = False,
         wire: Mapping[str, str] | None = None,
         refers: tuple[str, ...] = (),
+        secret: bool = False,
     ) -> None:
         self.kind = kind
         self.enum = enum
@@ -110,6 +114,14 @@ class Shape:
         self.unordered = unordered
         self.wire = wire
         self.refers = refers
+        self.secret = secret
+        # Of keys that are made when one is asked for it isn't known: whoever has a value looks.
+        self.hides: bool = (
+            secret
+            or (kind == "object" and wire is not None)
+            or (items is not None and items.hides)
+            or any(option.hides for option in options)
+        )
         self._regex: re.Pattern[str] | None = None  # compiled when first needed: a type may have hundreds
         self.plain_text = kind == "str" and self._unconstrained  # any text will do
         self.plain_int = kind == "int" and self._unconstrained
@@ -132,6 +144,7 @@ class Shape:
 
     def fault(self, value: Any, *, hide: bool = False) -> Fault | None:
         """Find what is wrong with a value; ``hide`` keeps it out of the text."""
+        hide = hide or self.secret
         if isinstance(value, Expr):
             return self._expression_fault(value)
         if isinstance(value, Secret):

@@ -119,19 +119,11 @@ def made(shape: Shape, name: str, birth: Birth, depth: int = 0) -> Any:
 def _nested(shape: Shape, name: str, birth: Birth, depth: int) -> Any:
     if shape.options:
         return made(shape.options[0], name, birth, depth + 1)
-    if shape.kind == "list":
+    if shape.items is not None and shape.kind == "list":
         least = (shape.length[0] if shape.length is not None else None) or (1 if depth <= _DEEP else 0)
-        return (
-            [made(shape.items, name.removesuffix("s"), birth, depth + 1) for _ in range(int(least))]
-            if shape.items
-            else []
-        )
-    if shape.kind == "map":
-        return (
-            {}
-            if shape.items is None or shape.items.kind == "any"
-            else {"key": made(shape.items, name, birth, depth + 1)}
-        )
+        return [made(shape.items, name.removesuffix("s"), birth, depth + 1) for _ in range(int(least))]
+    if shape.items is not None:
+        return {} if shape.items.kind == "any" else {"key": made(shape.items, name, birth, depth + 1)}
     keys = shape.properties or {}
     wanted = keys if depth <= _DEEP else [key for key in keys if key in shape.required]
     return {key: made(keys[key], key, birth, depth + 1) for key in wanted}

@@ -240,6 +240,11 @@ class Cloud:
         self.leave = False  # whether a create that fails leaves the object
         self.registry = schemas()  # of the types that there are
 
+    def age(self, seconds: float) -> None:
+        """Let all that has happened be longer ago."""
+        for request in self.requests.values():
+            request["at"] -= seconds
+
     def call(self, operation: str, given: dict[str, Any]) -> dict[str, Any]:
         """Answer one call."""
         with self.lock:
@@ -303,9 +308,17 @@ class Cloud:
             if before != content:
                 raise RefusedError("ClientTokenConflictException", "the token was used for another request")
             return {"ProgressEvent": self._event(self.requests[known])}
+        for other in self.requests.values():
+            if id is not None and (other["type"], other["id"], other["status"]) == (
+                given["TypeName"],
+                id,
+                "IN_PROGRESS",
+            ):
+                self._proceed(other)  # time passes
+                raise RefusedError("ConcurrentOperationException", "another operation is being performed on it")
         request = {
             "token": str(uuid.uuid4()), "type": given["TypeName"], "operation": operation, "what": what, "id": id,
-            "status": "IN_PROGRESS", "left": self.polls, "code": None, "said": "",
+            "status": "IN_PROGRESS", "left": self.polls, "code": None, "said": "", "at": time.time(),
         }  # fmt: skip
         self.requests[request["token"]] = request
         if token:
@@ -327,6 +340,7 @@ class Cloud:
             request["status"] = "SUCCESS"
         except RefusedError as error:
             request |= {"status": "FAILED", "code": error.code, "said": str(error)}
+        request["at"] = time.time()
 
     def _make(self, request: dict[str, Any]) -> None:
         type, rules = request["type"], rules_of(request["type"])
@@ -383,7 +397,7 @@ class Cloud:
     def _event(self, request: dict[str, Any]) -> dict[str, Any]:
         event = {
             "TypeName": request["type"], "RequestToken": request["token"], "Operation": request["operation"],
-            "OperationStatus": request["status"], "EventTime": time.time(),
+            "OperationStatus": request["status"], "EventTime": request["at"],
         }  # fmt: skip
         if request["status"] == "IN_PROGRESS":
             event["RetryAfter"] = event["EventTime"] + 3.0

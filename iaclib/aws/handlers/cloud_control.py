@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from iaclib.aws import tags
@@ -18,7 +19,7 @@ from iaclib.aws.handlers.cloud_patch import patch
 from iaclib.aws.handlers.cloud_paths import values, without
 from iaclib.aws.handlers.cloud_requests import SERVICE, Requests
 from iaclib.errors import ConflictError, NotFoundError, PartialFailure, ProviderError, UndecidedError
-from iaclib.model.values import Secret
+from iaclib.model.values import Secret, has_secret, reveal
 from iaclib.provider.handler import Live
 from iaclib.schema.wire import from_vendor, to_vendor
 
@@ -62,16 +63,12 @@ class CloudControlHandler(AwsHandler):
     def create(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live:
         """Create the object by one request, which a repeated call joins."""
         requests = self._requests(ctx, inputs)
-        wanted = to_vendor(self.facts, inputs)
-        at_once = self.cloud.tags is not None and self.facts.tags is not None and self.cloud.tags.at_create
-        if self.cloud.tags is not None and self.facts.tags is not None:
-            given = inputs.get(self.facts.tags)
-            wanted.pop(self.cloud.tags.wire, None)
-            if at_once and (self.markable or given):
-                sent = tags.with_own(ctx, given) if self.markable else given
-                wanted |= to_vendor(self.facts, {self.facts.tags: sent})
         try:
-            event = requests.run("create_resource", DesiredState=self._text(wanted))
+            event = requests.run(
+                "create_resource",
+                spent=lambda event: self._replaced(ctx, event),
+                DesiredState=self._desired(ctx, inputs),
+            )
         except ConflictError as error:
             return self._conflict(ctx, inputs, error)
         except ProviderError as error:
@@ -100,21 +97,18 @@ class CloudControlHandler(AwsHandler):
             self._requests(ctx).run("delete_resource", Identifier=id)
 
     def resume(self, ctx: AwsContext, checkpoint: Checkpoint) -> Live | None:
-        """Go on with the request of a create that was interrupted."""
+        """Go on with a create that was interrupted, by its request or by the token that it was made with."""
+        inputs = reveal(dict(ctx.inputs))
         if checkpoint.id is not None:
-            return self._finished(ctx, checkpoint.id, ctx.inputs)
-        requests = self._requests(ctx, ctx.inputs)
+            return self._finished(ctx, checkpoint.id, inputs)
+        requests = self._requests(ctx, inputs)
         try:
-            event = requests.ended(requests.status(str((checkpoint.data or {}).get("request", ""))))
-        except NotFoundError as error:
-            if error.facts.get("code") != "RequestTokenNotFoundException":
-                return self._left(ctx, error)
-            return self.find(ctx, ctx.inputs)
+            event = requests.resumed(checkpoint.data or {}, DesiredState=self._desired(ctx, inputs))
         except ProviderError as error:
             if "identifier" not in error.facts:  # it could not be asked
                 raise
             return self._left(ctx, error)
-        return self._finished(ctx, str(event["Identifier"]), ctx.inputs)
+        return self.find(ctx, inputs) if event is None else self._finished(ctx, str(event["Identifier"]), inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
         """Find what this step's create made, among the creates that AWS still knows of.
@@ -213,11 +207,26 @@ class CloudControlHandler(AwsHandler):
         """Make requests; with hidden values among the inputs they are silent."""
         sent = {} if inputs is None else to_vendor(self.facts, inputs)
         hidden = any(values(sent, path) for path in self.cloud.write_only)
-        return Requests(ctx, self.cloud.type, secret=hidden or _secret(ctx.inputs))
+        return Requests(ctx, self.cloud.type, secret=hidden or has_secret(ctx.inputs))
 
-    def _text(self, value: Any) -> Secret[str]:
-        """Spell properties for the wire; errors of the call must not repeat them."""
-        return Secret(json.dumps(value, sort_keys=True, separators=(",", ":")))
+    def _desired(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Secret[str]:
+        """Spell what a create asks for; the same for each repetition."""
+        wanted = to_vendor(self.facts, inputs)
+        name, known = self.facts.tags, self.cloud.tags
+        if name is not None and known is not None:
+            given = inputs.get(name)
+            wanted.pop(known.wire, None)
+            if known.at_create and (self.markable or given):
+                wanted |= to_vendor(self.facts, {name: tags.with_own(ctx, given) if self.markable else given})
+        return _text(wanted)
+
+    def _replaced(self, ctx: AwsContext, event: Mapping[str, Any]) -> bool:
+        """Whether what an earlier create made is gone by now, or is another's of the same id: then it is no answer."""
+        at = event.get("EventTime")
+        if at is None or (datetime.now(UTC) - at).total_seconds() <= self.facts.settle:  # it may not show yet
+            return False
+        shown = self._shown(ctx, str(event["Identifier"]))
+        return shown is None or (self._marked and not tags.is_own(ctx, self._tags(shown)))
 
     def _shown(self, ctx: AwsContext, id: str) -> dict[str, Any] | None:
         try:
@@ -264,7 +273,7 @@ class CloudControlHandler(AwsHandler):
         operations = patch(self.cloud, sides[0], sides[1], shown, baseline, tagging)
         if operations:
             requests = self._requests(ctx, after)
-            requests.run("update_resource", Identifier=id, PatchDocument=self._text(operations))
+            requests.run("update_resource", Identifier=id, PatchDocument=_text(operations))
 
     def _tagging(
         self, before: Mapping[str, Any], after: Mapping[str, Any], shown: Mapping[str, Any]
@@ -323,21 +332,11 @@ class CloudControlHandler(AwsHandler):
                 yield name, "lower" if found[1] == "lowercase" else "upper"
 
 
+def _text(value: Any) -> Secret[str]:
+    """Spell properties for the wire; errors of the call must not repeat them."""
+    return Secret(json.dumps(value, sort_keys=True, separators=(",", ":")))
+
+
 def _set(facts: TypeFacts, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Give what is set, in the cloud's names; secrets opened."""
-    return to_vendor(facts, {name: _open(value) for name, value in inputs.items() if value is not None})
-
-
-def _open(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return _open(value.reveal())
-    if isinstance(value, dict):
-        return {key: _open(item) for key, item in value.items()}
-    return [_open(item) for item in value] if isinstance(value, list) else value
-
-
-def _secret(value: Any) -> bool:
-    """Whether there is a secret anywhere."""
-    if isinstance(value, dict):
-        return any(map(_secret, value.values()))
-    return any(map(_secret, value)) if isinstance(value, list) else isinstance(value, Secret)
+    return to_vendor(facts, {name: reveal(value) for name, value in inputs.items() if value is not None})

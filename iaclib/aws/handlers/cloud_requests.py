@@ -9,6 +9,7 @@ Source: https://docs.aws.amazon.com/cloudcontrolapi/latest/userguide/resource-op
 from __future__ import annotations
 
 import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from iaclib.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from iaclib.aws.client import Client
     from iaclib.aws.handlers.base import AwsContext
@@ -36,6 +37,7 @@ _RUNNING = {"PENDING", "IN_PROGRESS", "CANCEL_IN_PROGRESS"}
 _PAUSE = 5.0  # seconds between two questions where the service names none, reached by doubling
 _LONGEST = 60.0
 _TRIES = 32  # requests of one step: a client token is good for one request, also for one that failed
+_TOKEN_LASTS = 30 * 3600.0  # seconds; a client token leads to its request for a day and a half
 _FIRST_TEXT = 400
 
 _REPLACE = (
@@ -110,24 +112,28 @@ class Requests:
         with self._translated(operation):
             return self.client.call(operation, TypeName=self.type, **params)
 
-    def run(self, operation: str, **params: Any) -> dict[str, Any]:
+    def run(
+        self, operation: str, *, spent: Callable[[Mapping[str, Any]], bool] | None = None, **params: Any
+    ) -> dict[str, Any]:
         """Make a request and wait for its end; give its last event.
 
-        A client token is good for one request: used again while that goes on
-        or after it succeeded it leads there. A failure in the very first
-        answer is that of an earlier try, so this one takes the next token.
+        A client token is good for one request, to which it leads whenever it
+        is used again. So a call that may be a repeated one joins a request
+        that goes on, and takes the next token where one has failed already,
+        or has succeeded and is ``spent``.
+
+        Args:
+            operation: The client's method.
+            spent: Whether an earlier success no longer counts.
+            params: What the operation takes.
 
         Raises:
             ProviderError: The request failed.
         """
         event: dict[str, Any] = {}
-        first = self.ctx.token  # of the create; what completes it is a request of its own
-        if first and operation != "create_resource":
-            first = f"{first}-{operation.partition('_')[0]}"
         for tried in range(_TRIES):
-            token = f"{first}-{tried + 1}" if first and tried else first
             try:
-                event = self.call(operation, ClientToken=token or None, **params)["ProgressEvent"]
+                event = self._asked(operation, tried, **params)
             except InvalidRequestError as error:
                 # Of an update or delete that is computed anew for each try, and harmless to repeat.
                 if error.facts.get("code") == "ClientTokenConflictException" and operation != "create_resource":
@@ -135,11 +141,53 @@ class Requests:
                 raise
             if event.get("OperationStatus") in _RUNNING:
                 return self.ended(event)
-            if event.get("OperationStatus") == "SUCCESS":
+            done = event.get("OperationStatus") == "SUCCESS"
+            if done and not (self.ctx.repeated and spent is not None and spent(event)):
                 return event
-            if not token:
+            if not self.ctx.repeated or not self.ctx.token:
                 break
         raise self.failure(event)
+
+    def resumed(self, noted: Mapping[str, Any], **params: Any) -> dict[str, Any] | None:
+        """Go on with the request of an interrupted create; give its last event, or None if nothing leads to it.
+
+        Where a run was killed before it learned the request, the call is
+        repeated with the token that it was made with: AWS gives the request
+        that there is, or begins the one that never came to be.
+
+        Raises:
+            ProviderError: The request failed; or, without ``identifier``, it could not be asked.
+        """
+        try:
+            if "request" in noted:
+                return self.ended(self.status(str(noted["request"])))
+            if "try" not in noted or time.time() - noted["at"] > _TOKEN_LASTS:
+                return None
+            event = self.call("create_resource", ClientToken=self._token("create_resource", noted["try"]), **params)
+            return self.ended(event["ProgressEvent"])
+        except NotFoundError as error:
+            if error.facts.get("code") == "RequestTokenNotFoundException":
+                return None
+            raise
+        except InvalidRequestError as error:
+            if "identifier" in error.facts:
+                raise
+            return None  # refused as such: if it ever was made, it was with other content, by another version
+
+    def _asked(self, operation: str, tried: int, **params: Any) -> dict[str, Any]:
+        """Make one request; of a create it is durable before that there may be one."""
+        if operation == "create_resource":
+            self.ctx.checkpoint(data={"try": tried, "at": time.time()})
+        token = self._token(operation, tried)
+        event: dict[str, Any] = self.call(operation, ClientToken=token or None, **params)["ProgressEvent"]
+        return event
+
+    def _token(self, operation: str, tried: int) -> str:
+        """Give the client token of a try: the step's own is that of the create."""
+        token = self.ctx.token
+        if token and operation != "create_resource":  # what completes a create is a request of its own
+            token = f"{token}-{operation.partition('_')[0]}"
+        return f"{token}-{tried + 1}" if token and tried else token
 
     def ended(self, event: dict[str, Any]) -> dict[str, Any]:
         """Wait for the end of a request, which is noted durably before.

@@ -75,8 +75,7 @@ def tell(types, failed, told, record_property):
     record_property(
         "tells",
         f"Cloud Control: {len(types) - len(failed)} of {len(types)} types created, kept, changed, drifted, deleted and "
-        f"killed ({told['no change in place']} of them had nothing to change, {told['undecided']} stay undecided when "
-        "killed within the very first call)",
+        f"killed ({told['no change in place']} of them had nothing to change)",
     )
 
 

@@ -8,36 +8,14 @@ import re
 import pytest
 
 import iaclib as iac
-from iaclib.declare.generated import service_module, service_modules
+from any_type import AWS, GIVEN, class_of
+from iaclib.aws import ivs
+from iaclib.declare.generated import service_modules
 from iaclib.errors import ApplyFailed
-from iaclib.schema.names import module_name
-from iaclib.schema.pack import pack
 from iaclib.testing import Simulator
 from iaclib.testing.values import Birth, made
 
-AWS = pack("aws")
-ROLE = "arn:aws:iam::123456789012:role/app"
-UNIT = "arn:aws:organizations::123456789012:ou/o-1/ou-1"
-#: What isn't found by drawing text: long values of narrow patterns.
-GIVEN = {
-    "aws:cleanrooms:ConfiguredTableAssociation": {"role_arn": ROLE},
-    "aws:controltower:EnabledBaseline": {"baseline_identifier": UNIT, "target_identifier": UNIT},
-    "aws:controltower:EnabledControl": {"control_identifier": UNIT, "target_identifier": UNIT},
-    "aws:devopsagent:Association": {"configuration": {}},
-    "aws:lex:BotAlias": {"bot_id": "ABCDEFGHIJ"},
-    "aws:lex:BotVersion": {"bot_id": "ABCDEFGHIJ"},
-    "aws:smsvoice:Pool": {"origination_identities": ["arn:aws:sms-voice:eu-west-1:123456789012:phone-number/p"]},
-    "aws:transfer:Agreement": {"access_role": ROLE},
-    "aws:transfer:Connector": {"access_role": ROLE},
-    "aws:transfer:User": {"role": ROLE},
-}
 REFERS = re.compile(r"refers to '([^']*)', and there is no such ([\w:]+)")
-
-
-def class_of(type):
-    """Give the class of a type, made or written by hand."""
-    _, service, name = type.split(":")
-    return getattr(service_module("iaclib.aws", module_name(service)), name)
 
 
 class One(iac.Stack):
@@ -85,3 +63,25 @@ def test_every_type_of_a_service_is_created_kept_changed_and_deleted(module):
                 assert sorted(steps) == wanted, type
             sim.destroy("one/prod")
             assert "it" not in sim.objects, type
+
+
+class Keyed(iac.Stack):
+    """A channel has one key at a time, whatever it is called."""
+
+    channel: str
+    first: bool | None = None
+
+    def build(self) -> None:
+        opts = iac.Options(delete_before_replace=self.first)
+        ivs.StreamKey("key", channel_arn=f"arn:aws:ivs:eu-west-1:123456789012:channel/{self.channel}", opts=opts)
+
+
+def test_what_cannot_be_there_twice_is_deleted_before_its_replacement_is_made():
+    with Simulator() as sim:
+        sim.apply(Keyed("prod", channel="a"))
+        change = sim.plan(Keyed("prod", channel="b")).change("key")
+        insisted = sim.plan(Keyed("prod", channel="b", first=False)).change("key")
+
+        assert (change.delete_first, insisted.delete_first) == (True, False)
+        assert "can't coexist" in change.reason
+        assert [str(one.action) for one in sim.apply(Keyed("prod", channel="b")).steps] == ["delete", "create"]

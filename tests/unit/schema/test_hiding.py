@@ -1,0 +1,44 @@
+"""Secrets within values."""
+
+import pytest
+
+from iaclib.model.values import UNKNOWN, Secret
+from iaclib.schema.hiding import hide
+from iaclib.schema.shapes import Shape
+
+LOGIN = Shape(
+    "object", properties={"name": Shape("str"), "password": Shape("str", secret=True)}, wire={"password": "P"}
+)
+NAMED = Shape("object", properties={"name": Shape("str")}, wire={"name": "N"})
+KEPT = {"name": "shop", "password": "hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "hidden"),
+    [
+        (LOGIN, KEPT, {"name": "shop", "password": Secret("hunter2")}),
+        (Shape("list", items=LOGIN), [KEPT], [{"name": "shop", "password": Secret("hunter2")}]),
+        (Shape("map", items=LOGIN), {"a": KEPT}, {"a": {"name": "shop", "password": Secret("hunter2")}}),
+        (Shape("union", options=(NAMED, LOGIN)), KEPT, {"name": "shop", "password": Secret("hunter2")}),
+    ],
+)
+def test_what_a_shape_says_is_secret_becomes_so(shape, value, hidden):
+    assert hide(shape, value, Secret) == hidden
+
+
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        (LOGIN, {"name": "shop"}),
+        (LOGIN, {"password": Secret("hunter2")}),
+        (LOGIN, UNKNOWN),
+        (LOGIN, None),
+        (LOGIN, {"password": UNKNOWN}),
+        (LOGIN, {"password": None}),
+        (Shape("list", items=LOGIN), [{"name": "shop"}]),
+        (Shape("map"), {"password": "hunter2"}),
+        (LOGIN, "text"),
+    ],
+)
+def test_everything_else_is_left_as_it_is(shape, value):
+    assert hide(shape, value, Secret) is value
