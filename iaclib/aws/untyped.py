@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,18 +18,18 @@ from iaclib.declare.options import Options
 from iaclib.declare.resource import Resource, class_of, observed
 from iaclib.errors import DeclarationError, InvalidPropertyError
 from iaclib.model.addresses import near
+from iaclib.model.outputs import Output, secret
 from iaclib.model.scope import caller
 from iaclib.schema.cloud import SETTLE
 from iaclib.schema.facts import PropertyFacts, TypeFacts
 from iaclib.schema.names import RESERVED, module_name
-from iaclib.schema.pack import pack
+from iaclib.schema.pack import HIDDEN, NESTED_HIDDEN, pack
 from iaclib.schema.shapes import Shape
 from iaclib.schema.wire import from_vendor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from iaclib.model.outputs import Output
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]{2,64}(::[A-Za-z0-9]{2,64}){2}(::MODULE)?")
 _HEAD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -70,7 +71,8 @@ def resource(type: str, name: str, /, *, opts: Options | None = None, **props: A
                 own[wire] = getattr(made, field)
         return made
     _check(type)
-    return _class(type, [*props, *_named(opts)])(name, opts=opts, **props)
+    given = {key: _hidden(key, value, HIDDEN) for key, value in props.items()}
+    return _class(type, [*props, *_named(opts)])(name, opts=opts, **given)
 
 
 class Untyped(Resource):
@@ -120,6 +122,15 @@ def _named(opts: Options | None) -> list[str]:
         return []  # what else it is, the class tells
     paths = (*opts.secret_outputs, *opts.ignore_changes, *opts.replace_on_changes)
     return [found[0] for path in paths if (found := _HEAD.match(path)) is not None]
+
+
+def _hidden(name: str, value: Any, names: tuple[str, ...] = NESTED_HIDDEN) -> Any:
+    """Make a secret of text whose name says that nobody should see it."""
+    if isinstance(value, str | Output):
+        return secret(value) if name.endswith(names) else value
+    if isinstance(value, Mapping):
+        return {key: _hidden(key, item) for key, item in value.items()}
+    return [_hidden("", item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _wire(name: str) -> str:

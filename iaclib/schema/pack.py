@@ -23,12 +23,13 @@ _FOLDER: Final = os.path.join(os.path.dirname(__file__), "packs")  # noqa: PTH11
 _DOCS: Final = (
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-{service}-{name}.html"
 )
-_SECRET: Final = (
+#: How names end whose text nobody should see.
+HIDDEN: Final = (
     "Password", "Passphrase", "SecretString", "AuthToken", "PrivateKey", "SecretAccessKey", "ClientSecret",
 )  # fmt: skip
 #: Within a value it is the name alone that tells: which of these a read shows is rarely said.
-_NESTED_SECRET: Final = (
-    *_SECRET, "Secret", "Token", "ApiKey", "ApiKeyValue", "AccessKey", "SecretKey", "PreSharedKey",
+NESTED_HIDDEN: Final = (
+    *HIDDEN, "Secret", "Token", "ApiKey", "ApiKeyValue", "AccessKey", "SecretKey", "PreSharedKey",
 )  # fmt: skip
 _TEXTS: Final = Shape("map", items=Shape("str"))
 _FIXED: Final = {
@@ -248,7 +249,7 @@ class _Reading:
             required=required,
             replaces=_replaces(wire, cloud),
             generated=cloud.identifier == (wire,) and not required and plain and entry.get("nm") != 0,
-            secret=wire in entry.get("sec", ()) or (write_only and plain and wire.endswith(_SECRET)),
+            secret=wire in entry.get("sec", ()) or (write_only and plain and wire.endswith(HIDDEN)),
             write_only=write_only,
             unordered=not tags and isinstance(at, dict) and bool(at.get("u")),
             wire=wire,
@@ -300,7 +301,7 @@ class _Reading:
     def _part(self, key: str, node: Any) -> Shape:
         """Give the shape of an object's key; of text by whose name nobody should see it, one that says so."""
         at = self._followed(node)
-        if not (key.endswith(_NESTED_SECRET) and _is_text(at)):
+        if not (key.endswith(NESTED_HIDDEN) and _is_text(at)):
             return self.shape(node)
         return self.shape({**({"k": at} if isinstance(at, str) else at), "hidden": True})
 

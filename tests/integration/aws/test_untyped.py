@@ -25,6 +25,7 @@ SCHEMA = {
         "Rank": {"type": "integer"},
         "Pages": {"type": "array", "insertionOrder": False, "items": {"type": "object"}},
         "Login": {"type": "string"},
+        "AdminPassword": {"type": "string"},
         "Arn": {"type": "string"},
         "Id": {"type": "string"},
     },
@@ -187,6 +188,26 @@ def test_a_secret_stays_one(server, engine):
 
     assert isinstance(inputs["Login"], iac.Secret)
     assert LOGIN not in str(engine.plan(Sites("prod", rank=3)))
+
+
+def test_text_under_a_telling_name_is_a_secret(server, engine):
+    class Guarded(iac.Stack):
+        rank: int = 1
+
+        def build(self) -> None:
+            first = aws.resource(SITE, "first", Name="a", Rank=self.rank)
+            pages = [{"Path": "/", "Login": {"ApiKey": LOGIN, "User": "x"}}, {"Token": f"{first.Id}/{LOGIN}"}]
+            aws.resource(SITE, "second", Name="b", Rank=self.rank, AdminPassword=LOGIN, Pages=pages)
+
+    engine.apply(Guarded("prod"))
+    plan = engine.plan(Guarded("prod", rank=2), refresh=True)
+    record = engine.snapshot("guarded/prod").records["second"]
+
+    assert [str(one.action) for one in plan.changes] == ["update", "update"]
+    assert LOGIN not in str(plan) + repr(record) + str(engine.plan(Guarded("other")))
+    sent = next(one for one in server.cloud.objects.values() if one["Name"] == "b")
+    assert (sent["AdminPassword"], sent["Pages"][0]["Login"]) == (LOGIN, {"ApiKey": LOGIN, "User": "x"})
+    assert sent["Pages"][1]["Token"].endswith(f"/{LOGIN}")
 
 
 @pytest.mark.parametrize(
