@@ -12,7 +12,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, field
 
 from iaclib.aws.handlers.cloud_paths import EVERY, covered, pointer, without
 
@@ -62,8 +62,7 @@ def patch(
     return work.operations
 
 
-@attrs.define
-class _Patch:
+class _Patch(Struct):
     """Operations as they gather.
 
     Args:
@@ -76,7 +75,7 @@ class _Patch:
 
     cloud: CloudFacts
     document: dict[str, Any]
-    operations: list[dict[str, Any]] = attrs.field(factory=list)
+    operations: list[dict[str, Any]] = field(default_factory=list)
     dropped: bool = False
     hidden_change: bool = False
 
