@@ -21,7 +21,7 @@ from iaclib.state.packing import MARK, check_format, corrupt, dumps, loads
 from iaclib.state.record import FORMAT, Intent, KeptToken, ProviderRecord, Record, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 # ----------------------------------------------------------------------------------------------------------- records
@@ -328,11 +328,11 @@ def load_entries(data: bytes, where: str, providers: Providers) -> list[Entry]:
         StateVersionError: A newer iaclib wrote it.
         StateCorruptError: The bytes are not that.
     """
-    return _entries_from(_items(data, where), frozenset(), where, providers)
+    return _entries_from(_items(data, where), where, providers)
 
 
 def load_journal(appends: Iterable[tuple[bytes, str]], providers: Providers) -> list[Entry]:
-    """Read what follows one another, but for beginnings of steps that end in it: they leave nothing behind.
+    """Read what follows one another, but for beginnings of steps that end later in it: they leave nothing behind.
 
     Args:
         appends: What ``dump_entries`` made, each with its place for messages.
@@ -342,14 +342,22 @@ def load_journal(appends: Iterable[tuple[bytes, str]], providers: Providers) -> 
         StateVersionError: A newer iaclib wrote some of it.
         StateCorruptError: The bytes are not that.
     """
-    read = [(_items(data, where), where) for data, where in appends]
-    ended = frozenset(
-        str(item["s"])
-        for items, _ in read
-        for kind, item in items
-        if kind == "e" and type(item) is dict and "s" in item
-    )
-    return [entry for items, where in read for entry in _entries_from(items, ended, where, providers)]
+    ended: set[str] = set()
+    found: list[list[Entry]] = []
+    for items, where in reversed([(_items(data, where), where) for data, where in appends]):
+        left = [item for item in reversed(items) if not _is_over(item, ended)]
+        found.append(_entries_from(left[::-1], where, providers))
+    return [entry for entries in reversed(found) for entry in entries]
+
+
+def _is_over(item: tuple[str, Any], ended: set[str]) -> bool:
+    """Tell whether an entry, not yet read, is of a step that ends later, if those that come after it were asked about."""
+    match item:
+        case "e", {"s": str(step)}:
+            ended.add(step)
+        case ("b", {"s": str(step)}) | ("n", [str(step), *_]):
+            return step in ended
+    return False
 
 
 def _items(data: bytes, where: str) -> list[tuple[str, Any]]:
@@ -362,18 +370,11 @@ def _items(data: bytes, where: str) -> list[tuple[str, Any]]:
         raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
 
 
-def _entries_from(
-    items: Iterable[tuple[str, Any]], ended: Container[str], where: str, providers: Providers
-) -> list[Entry]:
+def _entries_from(items: Iterable[tuple[str, Any]], where: str, providers: Providers) -> list[Entry]:
     try:
-        return [_READERS[kind](item, providers) for kind, item in items if not (ended and _step(kind, item) in ended)]
+        return [_READERS[kind](item, providers) for kind, item in items]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
-
-
-def _step(kind: str, item: Any) -> Any:
-    """Name the step that an entry, not yet read, begins or goes on with."""
-    return item["s"] if kind == "b" else item[0] if kind == "n" else None
 
 
 def run_to(run: RunSummary) -> dict[str, Any]:
