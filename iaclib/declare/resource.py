@@ -30,7 +30,7 @@ from iaclib.model import fields, scope
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Looked, Ref, lift
 from iaclib.model.fields import FieldSpec
-from iaclib.model.outputs import Output, has_expr, is_secret, lower
+from iaclib.model.outputs import Output, has_expr, is_secret, leaf_nodes, lower
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import MASK
 from iaclib.provider.base import active
@@ -229,7 +229,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     tokens = collection.tokens
     quiet = not len(tokens)
     inputs: dict[str, Any] = {}
-    expressions: tuple[str, ...] = ()
+    expressions: dict[str, list[Ref | Looked]] = {}
     secrets = unset = False
     for name, value in given.items():
         field = named.get(name)
@@ -269,8 +269,9 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         inputs[name] = lowered
         if isinstance(lowered, int | float | str):
             continue
-        if has_expr(lowered):
-            expressions = (*expressions, name)
+        made_of = leaf_nodes(lowered)
+        if made_of or has_expr(lowered):
+            expressions[name] = made_of
         secrets = secrets or is_secret(lowered)
     for name in known.required:
         if name not in inputs:

@@ -55,9 +55,9 @@ def has_expr(value: Any) -> bool:
     return False
 
 
-def expressions_in(inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the lowered inputs that are, or hold, an expression."""
-    return tuple(name for name, value in inputs.items() if has_expr(value))
+def expressions_in(inputs: Mapping[str, Any]) -> dict[str, list[Ref | Looked]]:
+    """Name the lowered inputs that are, or hold, an expression, with what each is made of."""
+    return {name: leaf_nodes(value) for name, value in inputs.items() if has_expr(value)}
 
 
 def refs(value: Any) -> frozenset[tuple[str, str]]:
@@ -115,8 +115,11 @@ def is_secret(value: Any) -> bool:
         if value._secret is None:
             value._secret = any(map(is_secret, value.children()))
         return value._secret
-    if isinstance(value, dict | list):
-        return any(is_secret(leaf) for leaf in leaves(value))
+    kind = type(value)
+    if kind is dict:
+        return any(map(is_secret, value.values()))
+    if kind is list:
+        return any(map(is_secret, value))
     return isinstance(value, Secret)
 
 
@@ -128,8 +131,8 @@ def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> A
             is given back as it is.
         lookup: Gives the value of (address, field): plain JSON, possibly with
             Secret and UNKNOWN leaves.
-        memo: What expressions came to, by their ids, for values that share
-            some; left as it is found to be by then.
+        memo: What expressions came to, by their ids, shared by values that
+            hold expressions.
 
     Returns:
         Plain JSON with Secret and UNKNOWN leaves. Functions are not called
@@ -139,9 +142,9 @@ def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> A
         InvalidPropertyError: An item is missing, a value can't stand in text
             (then also a TypeError), or a function gave what is no JSON.
     """
-    if not has_expr(value):
-        return value
-    return _resolve(value, lookup, {} if memo is None else memo)
+    if memo is not None:
+        return _resolve(value, lookup, memo)
+    return _resolve(value, lookup, {}) if has_expr(value) else value
 
 
 def _resolve(value: Any, lookup: Lookup, memo: dict[int, Any]) -> Any:
