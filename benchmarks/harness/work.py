@@ -63,6 +63,10 @@ ROWS = (
     Row("import a cloud's types (aws.ec2)", Point("import", "cloud", 0), 0.10, bare=0.01),
 )
 
+#: Work whose programs write into FOLDER/seconds how long it took, without Python's start and imports: a session of
+#: tests pays these once.
+BY_THEMSELVES = frozenset({"unit"})
+
 #: Where growth is measured, by the sizes beyond those of rows. A size of 0 is what a tool costs before any work.
 GROWTH = {
     ("create", "flat"): (0, 100, 1_000, 10_000, 100_000),
