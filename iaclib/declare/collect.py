@@ -12,6 +12,7 @@ from iaclib.declare.stack import Stack
 from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
 from iaclib.model.addresses import near
+from iaclib.model.bulk import collector_paused
 from iaclib.model.expressions import Looked, Ref
 from iaclib.model.outputs import has_expr, leaf_nodes, lower
 
@@ -80,7 +81,8 @@ def _of_block(stack: Stack) -> Desired:
 
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
-    link(resources.values(), collection)
+    with collector_paused():
+        link(resources.values(), collection)
     _check_refs(leaf_nodes(collection.outputs), str(collection.ref), collection)
     return Desired(
         collection.ref,
@@ -100,12 +102,14 @@ def link(declarations: Iterable[Declared], collection: Collection) -> None:
     """
     members: dict[str, list[str]] | None = None
     access: set[int] = set()
+    resources = collection.resources
     for declared in declarations:
         if declared.provider is not None and id(declared.provider) not in access:
             access.add(id(declared.provider))
             _check_access(declared, declared.provider, collection)
         for made_of in declared.expressions.values():
-            _check_refs(made_of, declared.address, collection)
+            if not all(type(node) is Ref and node.address in resources for node in made_of):
+                _check_refs(made_of, declared.address, collection)
         options = declared.options
         if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
             members = members if members is not None else _members(collection.resources)

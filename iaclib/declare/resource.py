@@ -228,6 +228,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     named = known.fields
     tokens = collection.tokens
     quiet = not len(tokens)
+    ref = collection.ref
     inputs: dict[str, Any] = {}
     expressions: dict[str, list[Ref | Looked]] = {}
     secrets = unset = False
@@ -254,6 +255,12 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
             continue
         if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
+            continue
+        if type(value) is Output and type(value._expr) is Ref and value._expr.stack == ref and not spec.secret:
+            expr = value._expr  # another resource's property, mostly; only text made of outputs has a kind to check
+            inputs[name] = expr
+            expressions[name] = [expr]
+            secrets = secrets or expr.secret
             continue
         if (
             quiet
@@ -311,7 +318,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     own["logical_name"] = logical_name
     own["opts"] = opts
     own["_iac"] = declared
-    own["_iac_ref"] = collection.ref
+    own["_iac_ref"] = ref
     object.__setattr__(self, "__dict__", own)
     collection.resources[address] = declared
 

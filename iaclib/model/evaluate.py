@@ -96,16 +96,19 @@ def leaf_nodes(value: Any) -> list[Ref | Looked]:
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Expr):
-            if id(item) in seen:
-                continue
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if kind is dict:
+            pending.extend(item.values())
+        elif kind is list:
+            pending.extend(item)
+        elif isinstance(item, Expr) and id(item) not in seen:
             seen.add(id(item))
             if isinstance(item, Ref | Looked):
                 found.append(item)
             else:
                 pending.extend(item.children())
-        elif isinstance(item, dict | list):
-            pending.extend(leaf for leaf in leaves(item) if isinstance(leaf, Expr))
     return found
 
 
@@ -149,6 +152,9 @@ def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> A
 
 def _resolve(value: Any, lookup: Lookup, memo: dict[int, Any]) -> Any:
     kind = type(value)
+    if kind is Ref:  # mostly
+        found = lookup(value.address, value.field)
+        return _guard(found) if value.secret else found
     if kind is dict:
         return {key: _resolve(item, lookup, memo) for key, item in value.items()}
     if kind is list:
