@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from iaclib.aws.handlers.cloud_paths import EVERY, covered, pointer, without
+from iaclib.schema.cloud import CloudFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from iaclib.schema.cloud import CloudFacts
 
 Steps = tuple[str, ...]
 _ABSENT = object()
