@@ -50,11 +50,17 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     )
     for name, count in sorted(kept.items()):
         terminalreporter.write_line(f"the contract of a backend, {name}: {count} tests passed")
-    for report in (*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())):
-        if report.when == "call":
-            for name, told in report.user_properties:
+    added: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, told in report.user_properties if report.when == "call" else ():
                 if name == "tells":
                     terminalreporter.write_line(told)
+                elif name == "adds" and outcome == "passed":
+                    what, count = told
+                    added[what] += count
+    for what, total in sorted(added.items()):
+        terminalreporter.write_line(f"{what}: {total:,}")
 
 
 def free_port() -> int:

@@ -12,6 +12,7 @@ import json
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,7 @@ class Sealed(Plain):
 
 
 def main() -> None:
+    began = time.perf_counter()
     work, shape, count, folder = sys.argv[1:]
     size = int(count)
     form = Sealed(Path(folder, "key")) if shape == "secrets" else Plain()
@@ -108,6 +110,7 @@ def main() -> None:
     database.executemany("DELETE FROM things WHERE name = ?", [(name,) for name in gone])
     database.commit()
     database.close()
+    Path(folder, "seconds").write_text(str(time.perf_counter() - began))
 
 
 main()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import iaclib as iac
@@ -64,6 +66,20 @@ def secrets(size: int) -> None:
 SHAPES: dict[str, Callable[[int], None]] = {"flat": flat, "layered": layered, "chain": chain, "secrets": secrets}
 
 
+def unit_test(shape: str, size: int, figure: Path) -> None:
+    from iaclib.testing import Simulator
+
+    began = time.perf_counter()
+    with iac.Stack("s", project="bench") as stack:
+        SHAPES[shape](size)
+    sim = Simulator()
+    plan = sim.plan(stack)
+    assert plan.counts["create"] == size
+    sim.apply(plan)
+    assert sim.objects[f"t{size - 1}"].inputs["size"] == size - 1
+    figure.write_text(str(time.perf_counter() - began))
+
+
 def main() -> None:
     work, shape, count, folder = sys.argv[1:]
     size = int(count)
@@ -71,17 +87,11 @@ def main() -> None:
         run = iac.Engine(state=f"sqlite:///{folder}/state.db").destroy("bench/s")
         assert len(run.steps) == size
         return
+    if work == "unit":
+        unit_test(shape, size, Path(folder, "seconds"))
+        return
     with iac.Stack("s", project="bench") as stack:
         SHAPES[shape](size)
-    if work == "unit":
-        from iaclib.testing import Simulator
-
-        sim = Simulator()
-        plan = sim.plan(stack)
-        assert plan.counts["create"] == size
-        sim.apply(plan)
-        assert sim.objects[f"t{size - 1}"].inputs["size"] == size - 1
-        return
     engine = iac.Engine(state=f"sqlite:///{folder}/state.db")
     if work == "plan":
         assert not engine.plan(stack)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -52,5 +54,7 @@ def chain(size: int) -> pulumi.Output[None]:
     return last.arn.apply(check)
 
 
-_, shape, count, _ = sys.argv[1:]
+_, shape, count, folder = sys.argv[1:]
+began = time.perf_counter()
 {"flat": flat, "chain": chain}[shape](int(count))
+Path(folder, "seconds").write_text(str(time.perf_counter() - began))

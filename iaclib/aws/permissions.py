@@ -53,8 +53,8 @@ def _cloud(need: Need) -> CloudFacts | None:
     from iaclib.schema.pack import pack  # needed by few plans
 
     aws = pack("aws")
-    service, _, name = need.type.removeprefix("aws:").partition(":")
-    return aws.facts(service, name).cloud if name in aws.names(service) else None
+    found = aws.located(need.type)
+    return None if found is None else aws.facts(*found).cloud
 
 
 def _of_cloud(cloud: CloudFacts, operations: set[str]) -> Iterator[str]:

@@ -50,7 +50,8 @@ class Provider(Base):
             emulators.
         default_tags: Tags for every resource whose type has tags; a
             resource's own win.
-        limits: The most calls at once by service, such as ``{"iam": 2}``.
+        limits: The most calls at once by service, such as ``{"iam": 2}``;
+            "cloudcontrol" is that of the types without a handler of their own.
 
     Source: https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html
     """
@@ -149,10 +150,8 @@ class Provider(Base):
 
         if VENDOR in type:
             return f"iaclib.aws.untyped:{type.partition(':')[2]}"
-        _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
-        if type in table.HANDLERS or name in pack("aws").names(service):
-            return f"iaclib.aws.{module_name(service)}:{name}"
-        return ""
+        found = pack("aws").located(type)
+        return "" if found is None else f"iaclib.aws.{module_name(found[0])}:{found[1]}"
 
     @classmethod
     def actions(cls, need: Need) -> frozenset[str] | None:
@@ -173,9 +172,7 @@ class Provider(Base):
 
     def service(self, type: str) -> str:
         """Name the service whose rate limit a type's calls share."""
-        if VENDOR in type:
-            return "cloudcontrol"
-        return type.split(":")[1] if type.count(":") > 1 else self.name
+        return table.service(type)
 
     def _connect(self, service: str) -> Client:
         try:

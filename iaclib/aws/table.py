@@ -42,8 +42,16 @@ LOOKUPS: dict[str, str] = {
     "aws:ec2:Image": f"{_HERE}.ec2_image:ImageHandler",
 }
 
+#: The service of all other types.
+CLOUD_CONTROL = "cloudcontrol"
+
 _loaded: dict[str, Handler[Any]] = {}
 _lock = threading.Lock()
+
+
+def service(type: str) -> str:
+    """Name the service that a type's handler calls."""
+    return type.split(":")[1] if type in HANDLERS or type in LOOKUPS else CLOUD_CONTROL
 
 
 def handler(type: str) -> Handler[Any]:
@@ -79,11 +87,11 @@ def _generic(type: str) -> Handler[Any]:
     """
     from iaclib.schema.pack import pack
 
-    _, service, name = type.split(":") if type.count(":") == 2 else ("", "", "")  # noqa: PLR2004 - aws:service:Type
     aws = pack("aws")
-    if name not in aws.names(service):
+    found = aws.located(type)
+    if found is None:
         raise KeyError(type)
     made: Handler[Any] = load(f"{_HERE}.cloud_control:CloudControlHandler")(
-        aws.facts(service, name), markable=aws.takes_tag(service, name, TOKEN, "0" * 32)
+        aws.facts(*found), markable=aws.takes_tag(*found, TOKEN, "0" * 32)
     )
     return made

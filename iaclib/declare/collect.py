@@ -12,7 +12,8 @@ from iaclib.declare.stack import Stack
 from iaclib.errors import DeclarationError, DependencyCycleError
 from iaclib.model import scope
 from iaclib.model.addresses import near
-from iaclib.model.expressions import Looked
+from iaclib.model.bulk import collector_paused
+from iaclib.model.expressions import Looked, Ref
 from iaclib.model.outputs import has_expr, leaf_nodes, lower
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ def _of_block(stack: Stack) -> Desired:
 
 def _finish(collection: Collection) -> Desired:
     resources: dict[str, Declared] = collection.resources
-    link(resources.values(), collection)
-    _check_refs(collection.outputs, str(collection.ref), collection)
+    with collector_paused():
+        link(resources.values(), collection)
+    _check_refs(leaf_nodes(collection.outputs), str(collection.ref), collection)
     return Desired(
         collection.ref,
         dict(resources),
@@ -100,12 +102,14 @@ def link(declarations: Iterable[Declared], collection: Collection) -> None:
     """
     members: dict[str, list[str]] | None = None
     access: set[int] = set()
+    resources = collection.resources
     for declared in declarations:
         if declared.provider is not None and id(declared.provider) not in access:
             access.add(id(declared.provider))
             _check_access(declared, declared.provider, collection)
-        for name in declared.expressions:
-            _check_refs(declared.inputs[name], declared.address, collection)
+        for made_of in declared.expressions.values():
+            if not all(type(node) is Ref and node.address in resources for node in made_of):
+                _check_refs(made_of, declared.address, collection)
         options = declared.options
         if options.replace_with or options.deleted_with is not None or declared.trigger is not None:
             members = members if members is not None else _members(collection.resources)
@@ -148,7 +152,7 @@ def _follow(declared: Declared, collection: Collection, members: Mapping[str, li
     declared.replace_with = _targets(list(options.replace_with), declared, collection, members, "replace_with")
     if options.deleted_with is not None:
         (declared.deleted_with,) = _targets([options.deleted_with], declared, collection, members, "deleted_with")
-    _check_refs(declared.trigger, f"{declared.address}: replacement_trigger", collection)
+    _check_refs(leaf_nodes(declared.trigger), f"{declared.address}: replacement_trigger", collection)
 
 
 def _targets(
@@ -175,9 +179,9 @@ def _targets(
     return tuple(found)
 
 
-def _check_refs(value: Any, where: str, collection: Collection) -> None:
+def _check_refs(made_of: Iterable[Ref | Looked], where: str, collection: Collection) -> None:
     """Refuse outputs of resources that this collect doesn't have, such as those of an earlier one; take lookups."""
-    for node in leaf_nodes(value):
+    for node in made_of:
         if isinstance(node, Looked):
             take(node, where, collection)
         elif node.address not in collection.resources and not (

@@ -17,6 +17,7 @@ from iaclib.model.scope import Location
 
 if TYPE_CHECKING:
     from iaclib.declare.options import Options
+    from iaclib.model.expressions import Looked, Ref
     from iaclib.provider.base import Provider
     from iaclib.schema.facts import TypeFacts
 
@@ -25,7 +26,8 @@ class Declared:
     """One resource as a collect found it.
 
     ``inputs`` are lowered values by Python name, unset ones left out, and
-    ``expressions`` the names of those that are, or hold, an expression;
+    ``expressions`` names those that are, or hold, an expression, with the
+    outputs that each is made of;
     ``options`` have what the component hands down merged in; ``parent`` is
     the component's address or ""; ``provider`` is what options or scope gave,
     or None; ``depends_on`` and ``replace_with`` have resources' addresses,
@@ -69,7 +71,7 @@ class Declared:
     former: tuple[str, ...]
     trigger: Any
     defined_by: str
-    expressions: tuple[str, ...]
+    expressions: Mapping[str, Sequence[Ref | Looked]]
     has_secret: bool
 
     @property

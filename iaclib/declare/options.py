@@ -6,77 +6,93 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
+from msgspec import Struct, field, structs
 
 from iaclib.errors import DeclarationError
 from iaclib.provider.base import Provider
 
 if TYPE_CHECKING:
     from iaclib.declare.base import Declaration
+else:  # which is made of these
+    Declaration = Any
 
 
-def _seconds(value: timedelta | float | None) -> float | None:
+def _seconds(where: str, value: Any) -> float | None:
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        msg = f"Timeouts: {value!r} is no duration, expected a timedelta or seconds above 0; correct it"
+        msg = f"{where}: {value!r} is no duration, expected a timedelta or seconds above 0; correct it"
         raise DeclarationError(msg)
     return float(seconds)
 
 
-@attrs.frozen
-class Timeouts:
+def _put_right(options: Struct, checks: Mapping[str, Callable[[str, Any], Any]]) -> None:
+    """Check what was given, and keep it as everybody reads it."""
+    for name, check in checks.items():
+        given = getattr(options, name)
+        kept = check(f"{type(options).__name__}({name}=...)", given)
+        if kept is not given:
+            structs.force_setattr(options, name, kept)
+
+
+class Timeouts(Struct, frozen=True):
     """How long operations may take, as timedelta or seconds; None is the type's default."""
 
-    create: float | None = attrs.field(default=None, converter=_seconds)
-    update: float | None = attrs.field(default=None, converter=_seconds)
-    delete: float | None = attrs.field(default=None, converter=_seconds)
+    create: timedelta | float | None = None
+    update: timedelta | float | None = None
+    delete: timedelta | float | None = None
+
+    def __post_init__(self) -> None:
+        _put_right(self, _OF_TIMEOUTS)
 
 
-def _declarations(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+_OF_TIMEOUTS: Final = dict.fromkeys(("create", "update", "delete"), _seconds)
 
 
-def _declared(_options: Any, attribute: Any, value: tuple[Any, ...]) -> None:
-    for item in value:
-        if not hasattr(item, "logical_name"):
-            msg = f"Options({attribute.name}=...): {type(item).__name__} is given, expected resources or components; pass what the class call gave"
-            raise DeclarationError(msg)
-
-
-def _resource(_options: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (not hasattr(value, "logical_name") or not hasattr(value, "id")):
-        msg = f"Options({attribute.name}=...): {type(value).__name__} is given, expected one resource; pass what its class call gave"
-        raise DeclarationError(msg)
-
-
-def _physical_id(_options: Any, attribute: Any, value: Any) -> None:
-    if value is not None and (not isinstance(value, str) or not value):
-        msg = f"Options({attribute.name}=...): {value if value == '' else type(value).__name__!r} is given, expected a physical id as text, known when declaring; write it out"
-        raise DeclarationError(msg)
-
-
-def _hooks(value: Any) -> tuple[Any, ...]:
-    found = (value,) if isinstance(value, Hooks) else tuple(value)
+def _declarations(where: str, value: Any) -> tuple[Any, ...]:
+    found = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     for item in found:
-        if not isinstance(item, Hooks):
-            msg = f"Options(hooks=...): {type(item).__name__} is given, expected iac.Hooks(...); wrap the functions, such as iac.Hooks(after_create=notify)"
+        if not hasattr(item, "logical_name"):
+            msg = f"{where}: {type(item).__name__} is given, expected resources or components; pass what the class call gave"
             raise DeclarationError(msg)
     return found
 
 
-def _function(_hooks: Any, attribute: Any, value: Any) -> None:
-    if value is not None and not callable(value):
-        msg = f"Hooks({attribute.name}=...): {type(value).__name__} is given, expected a function of one event; pass it without calling it"
+def _resource(where: str, value: Any) -> Any:
+    if value is not None and (not hasattr(value, "logical_name") or not hasattr(value, "id")):
+        msg = f"{where}: {type(value).__name__} is given, expected one resource; pass what its class call gave"
         raise DeclarationError(msg)
+    return value
+
+
+def _physical_id(where: str, value: Any) -> Any:
+    if value is not None and (not isinstance(value, str) or not value):
+        msg = f"{where}: {value if value == '' else type(value).__name__!r} is given, expected a physical id as text, known when declaring; write it out"
+        raise DeclarationError(msg)
+    return value
+
+
+def _hooks(where: str, value: Any) -> tuple[Any, ...]:
+    found = (value,) if isinstance(value, Hooks) else tuple(value)
+    for item in found:
+        if not isinstance(item, Hooks):
+            msg = f"{where}: {type(item).__name__} is given, expected iac.Hooks(...); wrap the functions, such as iac.Hooks(after_create=notify)"
+            raise DeclarationError(msg)
+    return found
+
+
+def _function(where: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        msg = f"{where}: {type(value).__name__} is given, expected a function of one event; pass it without calling it"
+        raise DeclarationError(msg)
+    return value
 
 
 Hook = Callable[[Any], None]
 
 
-@attrs.frozen
-class Hooks:
+class Hooks(Struct, frozen=True):
     """Functions that run around an object's operations, each called with one ``HookEvent``.
 
     A failing ``before_*`` hook keeps its operation from being done; a failing
@@ -85,43 +101,51 @@ class Hooks:
     adoptions and what is forgotten.
     """
 
-    before_create: Hook | None = attrs.field(default=None, validator=_function)
-    after_create: Hook | None = attrs.field(default=None, validator=_function)
-    before_update: Hook | None = attrs.field(default=None, validator=_function)
-    after_update: Hook | None = attrs.field(default=None, validator=_function)
-    before_delete: Hook | None = attrs.field(default=None, validator=_function)
-    after_delete: Hook | None = attrs.field(default=None, validator=_function)
+    before_create: Hook | None = None
+    after_create: Hook | None = None
+    before_update: Hook | None = None
+    after_update: Hook | None = None
+    before_delete: Hook | None = None
+    after_delete: Hook | None = None
+
+    def __post_init__(self) -> None:
+        _put_right(self, _OF_HOOKS)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+_OF_HOOKS: Final = dict.fromkeys(Hooks.__struct_fields__, _function)
+
+
+def _texts(where: str, value: Any) -> tuple[str, ...]:
     found = (value,) if isinstance(value, str) else tuple(value)
     for item in found:
         if not isinstance(item, str):
-            msg = f"Options: a path is {type(item).__name__}, expected str such as 'tags.Name' or 'rules[0]'; write it as text"
+            msg = f"{where}: one is {type(item).__name__}, expected str such as 'tags.Name' or 'rules[0]'; write it as text"
             raise DeclarationError(msg)
     return found
 
 
-def _provider(_options: Any, _attribute: Any, value: Any) -> None:
+def _provider(where: str, value: Any) -> Any:
     if value is not None and not isinstance(value, Provider):
-        msg = f"Options(provider=...): {type(value).__name__} is given, expected a Provider such as aws.Provider(...), known when declaring; use two stacks where it depends on outputs"
+        msg = f"{where}: {type(value).__name__} is given, expected a Provider such as aws.Provider(...), known when declaring; use two stacks where it depends on outputs"
         raise DeclarationError(msg)
+    return value
 
 
-def _flag(_options: Any, attribute: Any, value: Any) -> None:
+def _flag(where: str, value: Any) -> Any:
     if value is not None and not isinstance(value, bool):
-        msg = f"Options({attribute.name}=...): {type(value).__name__} is given, expected True or False, known when declaring; pass a bool"
+        msg = f"{where}: {type(value).__name__} is given, expected True or False, known when declaring; pass a bool"
         raise DeclarationError(msg)
+    return value
 
 
-def _mapping(_options: Any, _attribute: Any, value: Any) -> None:
+def _mapping(where: str, value: Any) -> Any:
     if not isinstance(value, Mapping):
-        msg = f"Options(on_delete=...): {type(value).__name__} is given, expected a mapping of delete parameters; pass a dict"
+        msg = f"{where}: {type(value).__name__} is given, expected a mapping of delete parameters; pass a dict"
         raise DeclarationError(msg)
+    return value
 
 
-@attrs.frozen
-class Options:
+class Options(Struct, frozen=True):
     """How an object is treated.
 
     Args:
@@ -153,23 +177,54 @@ class Options:
         hooks: Functions that run around the operations.
     """
 
-    depends_on: Sequence[Declaration] = attrs.field(default=(), converter=_declarations, validator=_declared)
-    provider: Provider | None = attrs.field(default=None, validator=_provider)
-    protect: bool | None = attrs.field(default=None, validator=_flag)
-    retain_on_delete: bool | None = attrs.field(default=None, validator=_flag)
-    deleted_with: Declaration | None = attrs.field(default=None, validator=_resource)
-    ignore_changes: Sequence[str] = attrs.field(default=(), converter=_texts)
-    replace_on_changes: Sequence[str] = attrs.field(default=(), converter=_texts)
-    replace_with: Sequence[Declaration] = attrs.field(default=(), converter=_declarations, validator=_declared)
-    replacement_trigger: Any = attrs.field(default=None, eq=False)  # may be an output, which has no ==
-    delete_before_replace: bool | None = attrs.field(default=None, validator=_flag)
-    aliases: Sequence[str] = attrs.field(default=(), converter=_texts)
-    import_id: str | None = attrs.field(default=None, validator=_physical_id)
-    adopt: bool | None = attrs.field(default=None, validator=_flag)
-    on_delete: Mapping[str, Any] = attrs.field(factory=dict, validator=_mapping)
-    secret_outputs: Sequence[str] = attrs.field(default=(), converter=_texts)
-    timeouts: Timeouts = attrs.field(factory=Timeouts)
-    hooks: Sequence[Hooks] = attrs.field(default=(), converter=_hooks)
+    depends_on: Sequence[Declaration] = ()
+    provider: Provider | None = None
+    protect: bool | None = None
+    retain_on_delete: bool | None = None
+    deleted_with: Declaration | None = None
+    ignore_changes: Sequence[str] = ()
+    replace_on_changes: Sequence[str] = ()
+    replace_with: Sequence[Declaration] = ()
+    replacement_trigger: Any = None
+    delete_before_replace: bool | None = None
+    aliases: Sequence[str] = ()
+    import_id: str | None = None
+    adopt: bool | None = None
+    on_delete: Mapping[str, Any] = field(default_factory=dict)
+    secret_outputs: Sequence[str] = ()
+    timeouts: Timeouts = Timeouts()
+    hooks: Sequence[Hooks] = ()
+
+    def __post_init__(self) -> None:
+        _put_right(self, _OF_OPTIONS)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Options:
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in _COMPARED)
+
+    __hash__ = None  # type: ignore[assignment]  # its mapping has none
+
+
+_OF_OPTIONS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
+    "depends_on": _declarations,
+    "provider": _provider,
+    "protect": _flag,
+    "retain_on_delete": _flag,
+    "deleted_with": _resource,
+    "ignore_changes": _texts,
+    "replace_on_changes": _texts,
+    "replace_with": _declarations,
+    "delete_before_replace": _flag,
+    "aliases": _texts,
+    "import_id": _physical_id,
+    "adopt": _flag,
+    "on_delete": _mapping,
+    "secret_outputs": _texts,
+    "hooks": _hooks,
+}
+#: A replacement trigger may be an output, which has no ==.
+_COMPARED: Final = tuple(name for name in Options.__struct_fields__ if name != "replacement_trigger")
 
 
 #: The options that a component hands down to what is declared in it.
@@ -194,7 +249,9 @@ def inherit(own: Options | None, parent: Options | None) -> Options:
         values[name] = given if given is not None else bool(parent is not None and getattr(parent, name))
     if own is not None:
         return (
-            own if all(getattr(own, name) is value for name, value in values.items()) else attrs.evolve(own, **values)
+            own
+            if all(getattr(own, name) is value for name, value in values.items())
+            else structs.replace(own, **values)
         )
     key = tuple(values.values())
     found = _known.get(key)
@@ -205,9 +262,7 @@ def inherit(own: Options | None, parent: Options | None) -> Options:
 
 def said(options: Options) -> list[str]:
     """Name the options that say something."""
-    found = [
-        one.name for one in attrs.fields(Options) if one.eq and getattr(options, one.name) != getattr(_EMPTY, one.name)
-    ]
+    found = [name for name in _COMPARED if getattr(options, name) != getattr(_EMPTY, name)]
     return found if options.replacement_trigger is None else [*found, "replacement_trigger"]
 
 

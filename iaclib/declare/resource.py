@@ -32,7 +32,7 @@ from iaclib.model import fields, scope
 from iaclib.model.addresses import near
 from iaclib.model.expressions import Looked, Ref, lift
 from iaclib.model.fields import FieldSpec
-from iaclib.model.outputs import Output, has_expr, is_secret, lower
+from iaclib.model.outputs import Output, has_expr, is_secret, leaf_nodes, lower
 from iaclib.model.tokens import PREFIX
 from iaclib.model.values import MASK
 from iaclib.provider.base import active
@@ -259,8 +259,9 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     named = known.fields
     tokens = collection.tokens
     quiet = not len(tokens)
+    ref = collection.ref
     inputs: dict[str, Any] = {}
-    expressions: tuple[str, ...] = ()
+    expressions: dict[str, list[Ref | Looked]] = {}
     secrets = unset = False
     for name, value in given.items():
         field = named.get(name)
@@ -286,6 +287,12 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
             continue
+        if type(value) is Output and type(value._expr) is Ref and value._expr.stack == ref and not spec.secret:
+            expr = value._expr  # another resource's property, mostly; only text made of outputs has a kind to check
+            inputs[name] = expr
+            expressions[name] = [expr]
+            secrets = secrets or expr.secret
+            continue
         if (
             quiet
             and type(value) is dict
@@ -300,8 +307,9 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         inputs[name] = lowered
         if isinstance(lowered, int | float | str):
             continue
-        if has_expr(lowered):
-            expressions = (*expressions, name)
+        made_of = leaf_nodes(lowered)
+        if made_of or has_expr(lowered):
+            expressions[name] = made_of
         secrets = secrets or is_secret(lowered)
     for name in known.required:
         if name not in inputs:
@@ -343,7 +351,7 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
     own["logical_name"] = logical_name
     own["opts"] = opts
     own["_iac"] = declared
-    own["_iac_ref"] = collection.ref
+    own["_iac_ref"] = ref
     object.__setattr__(self, "__dict__", own)
     collection.resources[address] = declared
 

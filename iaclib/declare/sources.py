@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
-import attrs
 from msgspec import Struct
 
 from iaclib.declare.annotations import shape_of
@@ -203,7 +202,7 @@ def _check_options(opts: Any, address: str, location: Location) -> None:
     if not isinstance(opts, Options):
         msg = f"{address}: opts is {type(opts).__name__}, expected iac.Options(...); pass one in {location}"
         raise DeclarationError(msg)
-    for name in [one.name for one in attrs.fields(Options)]:
+    for name in Options.__struct_fields__:
         if name != "provider" and getattr(opts, name) not in (None, getattr(_PLAIN, name), getattr(DEFAULT, name)):
             msg = f"{address}: the option {name} is for what this stack manages, expected provider only; drop it in {location}"
             raise DeclarationError(msg)

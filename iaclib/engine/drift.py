@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import attrs
+from msgspec import Struct
 
 from iaclib.model.values import UNKNOWN, Secret, has_secret
 from iaclib.plan.changes import Action, Change, Property
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from iaclib.state.record import Record
 
 
-@attrs.frozen(repr=False)
-class Drift:
+class Drift(Struct, frozen=True):
     """What changed behind iaclib's back.
 
     Args:

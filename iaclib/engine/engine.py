@@ -105,18 +105,18 @@ class Engine(Asking, Awaitable, Keeping, Looking, Stewarding):
             msg = f"encrypt={encrypt!r}: no such choice, expected 'all', 'secrets' or None; correct it"
             raise ConfigError(msg)
         self._settings = Settings(
-            self._backend,
-            open_keyring(keyring, self._backend),
-            Access(providers),
-            _clock or SystemClock(),
-            _token,
-            parallelism,
-            lease_ttl,
-            lease_wait,
-            Delivery(on_event),
-            _grace,
-            asked,
-            encrypt,
+            backend=self._backend,
+            keyring=open_keyring(keyring, self._backend),
+            access=Access(providers),
+            clock=_clock or SystemClock(),
+            token=_token,
+            parallelism=parallelism,
+            lease_ttl=lease_ttl,
+            lease_wait=lease_wait,
+            events=Delivery(on_event),
+            grace=_grace,
+            policies=asked,
+            encrypt=encrypt,
         )
         self._observer = Observer(self._settings)
         self._running: list[Stop] = []

@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import attrs
 from msgspec import structs
 
 from iaclib.engine.gather import gather
@@ -169,7 +168,7 @@ def _check_functions(plan: Plan) -> None:
         values = [declared.inputs, declared.trigger] if declared is not None else []
         functions = [function for value in values for function in functions_in(value)]
         if options is not None and node.action not in _HOOKLESS:
-            functions += [hook for hooks in options.hooks for hook in attrs.astuple(hooks) if hook is not None]
+            functions += [hook for hooks in options.hooks for hook in structs.astuple(hooks) if hook is not None]
         needed.update({str(function): node.address for function in functions if str(function) not in needed})
     for name, value in plan._desired.outputs.items():
         for function in functions_in(value):

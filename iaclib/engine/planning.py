@@ -73,7 +73,8 @@ class Planning:
         self.op = op
         self.looked_up = looked_up
         self.recorded = snapshot
-        self.graph = Graph(desired, known)
+        with collector_paused():
+            self.graph = Graph(desired, known)
         self.pairs = {} if options.destroy else find_moves(desired, snapshot)
         self.snapshot = moved(snapshot, self.pairs)
         self.selection: Selection = select(self.graph, self.snapshot, options, self.pairs)

@@ -6,8 +6,6 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import attrs
-
 from iaclib.engine import relocation
 from iaclib.engine.given import open_backend
 from iaclib.engine.records import under
@@ -84,7 +82,7 @@ def copy_state(settings: Settings, operation: Opens, ref: StackRef, to: str | Ba
             if not source.ledger.state.serial:
                 msg = f"{ref}: there is no such stack, expected one that has state; see engine.stacks()"
                 raise StateError(msg, ref=str(ref))
-            there = attrs.evolve(settings, backend=backend, keyring=keyring, unreturned=[])
+            there = settings.elsewhere(backend, keyring)
             with operation(ref, "copy", settings=there) as target:
                 refuse_taken(target)
                 target.vault.follow(source.vault)

@@ -10,8 +10,6 @@ from collections import Counter
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from iaclib.declare.registry import type_facts
 from iaclib.engine import relocation
 from iaclib.engine.held import held
@@ -37,7 +35,7 @@ from iaclib.execute.limits import Limits
 from iaclib.execute.moving import move_entries
 from iaclib.execute.recovery import Recovery
 from iaclib.execute.resolving import PlanResolver
-from iaclib.execute.run import Run, Step
+from iaclib.execute.run import Run, Step, nothing
 from iaclib.execute.steps import build_steps
 from iaclib.execute.stopping import Stop
 from iaclib.execute.work import Work
@@ -293,10 +291,9 @@ class Operation:
         """Give the run as it stands."""
         steps = [*(step for step in self.steps if not step.skipped), *(step for step in self.steps if step.skipped)]
         outputs: Mapping[str, Any] = dict(self.ledger.state.outputs)
-        run = Run(
-            ok, outputs, tuple(steps), tuple(errors), self.ledger.state.serial, records=dict(self.ledger.state.records)
-        )
-        return attrs.evolve(run, value=resolver.value) if resolver is not None else run
+        value = resolver.value if resolver is not None else nothing
+        state = self.ledger.state
+        return Run(ok, outputs, tuple(steps), tuple(errors), state.serial, value, dict(state.records))
 
 
 def counts(steps: Sequence[Step]) -> dict[str, int]:

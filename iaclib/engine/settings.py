@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any
-
-import attrs
 
 from iaclib.declare.collect import collect
 from iaclib.execute.pool import Pool
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from iaclib.state.backend import Backend, Lease
 
 
-@attrs.define
 class Settings:
     """What an engine's runs have in common.
 
@@ -35,19 +33,41 @@ class Settings:
     once, and ``queue`` what tasks that are ready wait in.
     """
 
-    backend: Backend
-    keyring: Any
-    access: Access
-    clock: Clock
-    token: Callable[[], str]
-    parallelism: int
-    lease_ttl: timedelta
-    lease_wait: timedelta
-    events: Delivery
-    grace: float
-    policies: tuple[Policy, ...] = ()
-    encrypt: str | None = None
-    collect: Callable[[Stack], Desired] = collect
-    pool: Callable[[int], Pool] = Pool
-    queue: Callable[[Iterable[Task]], Queue] = deque
-    unreturned: list[Lease] = attrs.field(factory=list)
+    def __init__(  # noqa: PLR0913 - all that one engine is made of
+        self,
+        *,
+        backend: Backend,
+        keyring: Any,
+        access: Access,
+        clock: Clock,
+        token: Callable[[], str],
+        parallelism: int,
+        lease_ttl: timedelta,
+        lease_wait: timedelta,
+        events: Delivery,
+        grace: float,
+        policies: tuple[Policy, ...] = (),
+        encrypt: str | None = None,
+    ) -> None:
+        self.backend = backend
+        self.keyring = keyring
+        self.access = access
+        self.clock = clock
+        self.token = token
+        self.parallelism = parallelism
+        self.lease_ttl = lease_ttl
+        self.lease_wait = lease_wait
+        self.events = events
+        self.grace = grace
+        self.policies = policies
+        self.encrypt = encrypt
+        self.collect: Callable[[Stack], Desired] = collect
+        self.pool: Callable[[int], Pool] = Pool
+        self.queue: Callable[[Iterable[Task]], Queue] = deque
+        self.unreturned: list[Lease] = []
+
+    def elsewhere(self, backend: Backend, keyring: Any) -> Settings:
+        """Give the same for state that is kept somewhere else."""
+        there = copy.copy(self)
+        there.backend, there.keyring, there.unreturned = backend, keyring, []
+        return there

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import attrs
-from msgspec import Struct
+from msgspec import Struct, field
 
 from iaclib.execute.queries import Managed, managed
 from iaclib.model.values import reveal
 from iaclib.plan.text import printable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from iaclib.state.record import Record
+from iaclib.state.record import Record
 
 
 class Step(Struct, frozen=True):
@@ -57,13 +53,13 @@ def _line(step: Step) -> str:
     return f"{head}  {printable(step.id or '')}{f'  {step.seconds:.1f} s' if step.seconds >= 0.05 else ''}".rstrip()  # noqa: PLR2004 - what shows as 0.1
 
 
-def _nothing(_output: Any) -> Any:
+def nothing(_output: Any) -> Any:
+    """Refuse to give a value: who asks has a run without any."""
     msg = "this run came from another process; its values are in .outputs, its objects in engine.snapshot(...)"
     raise LookupError(msg)
 
 
-@attrs.frozen
-class Run:
+class Run(Struct, frozen=True, eq=False):
     """One apply and its outcome.
 
     Args:
@@ -75,12 +71,15 @@ class Run:
     """
 
     ok: bool
-    outputs: Mapping[str, Any] = attrs.field(factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
     steps: Sequence[Step] = ()
     errors: Sequence[Exception] = ()
     serial: int = 0
-    _value: Callable[[Any], Any] = attrs.field(default=_nothing, repr=False, eq=False)
-    _records: Mapping[str, Record] | None = attrs.field(default=None, repr=False, eq=False)
+    _value: Callable[[Any], Any] = nothing
+    _records: Mapping[str, Record] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Run {'ok' if self.ok else 'failed'}, {len(self.steps)} steps, serial {self.serial}>"
 
     def __str__(self) -> str:
         lines = [_line(step) for step in self.steps if step.action != "read"]
@@ -103,7 +102,7 @@ class Run:
             its properties as attributes.
         """
         if self._records is None:
-            _nothing(of)
+            nothing(of)
         return managed(self._records or {}, of)
 
     def value(self, output: Any) -> Any:
@@ -114,17 +113,6 @@ class Run:
         """
         return reveal(self._value(output))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            "ok": self.ok,
-            "outputs": dict(self.outputs),
-            "steps": self.steps,
-            "errors": self.errors,
-            "serial": self.serial,
-        }
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_value", _nothing)
-        object.__setattr__(self, "_records", None)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave out what only this process has: functions of the program."""
+        return Run, (self.ok, dict(self.outputs), self.steps, self.errors, self.serial)

@@ -55,9 +55,9 @@ def has_expr(value: Any) -> bool:
     return False
 
 
-def expressions_in(inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the lowered inputs that are, or hold, an expression."""
-    return tuple(name for name, value in inputs.items() if has_expr(value))
+def expressions_in(inputs: Mapping[str, Any]) -> dict[str, list[Ref | Looked]]:
+    """Name the lowered inputs that are, or hold, an expression, with what each is made of."""
+    return {name: leaf_nodes(value) for name, value in inputs.items() if has_expr(value)}
 
 
 def refs(value: Any) -> frozenset[tuple[str, str]]:
@@ -96,16 +96,19 @@ def leaf_nodes(value: Any) -> list[Ref | Looked]:
     pending = [value]
     while pending:
         item = pending.pop()
-        if isinstance(item, Expr):
-            if id(item) in seen:
-                continue
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if kind is dict:
+            pending.extend(item.values())
+        elif kind is list:
+            pending.extend(item)
+        elif isinstance(item, Expr) and id(item) not in seen:
             seen.add(id(item))
             if isinstance(item, Ref | Looked):
                 found.append(item)
             else:
                 pending.extend(item.children())
-        elif isinstance(item, dict | list):
-            pending.extend(leaf for leaf in leaves(item) if isinstance(leaf, Expr))
     return found
 
 
@@ -115,8 +118,11 @@ def is_secret(value: Any) -> bool:
         if value._secret is None:
             value._secret = any(map(is_secret, value.children()))
         return value._secret
-    if isinstance(value, dict | list):
-        return any(is_secret(leaf) for leaf in leaves(value))
+    kind = type(value)
+    if kind is dict:
+        return any(map(is_secret, value.values()))
+    if kind is list:
+        return any(map(is_secret, value))
     return isinstance(value, Secret)
 
 
@@ -128,8 +134,8 @@ def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> A
             is given back as it is.
         lookup: Gives the value of (address, field): plain JSON, possibly with
             Secret and UNKNOWN leaves.
-        memo: What expressions came to, by their ids, for values that share
-            some; left as it is found to be by then.
+        memo: What expressions came to, by their ids, shared by values that
+            hold expressions.
 
     Returns:
         Plain JSON with Secret and UNKNOWN leaves. Functions are not called
@@ -139,13 +145,16 @@ def resolve(value: Any, lookup: Lookup, memo: dict[int, Any] | None = None) -> A
         InvalidPropertyError: An item is missing, a value can't stand in text
             (then also a TypeError), or a function gave what is no JSON.
     """
-    if not has_expr(value):
-        return value
-    return _resolve(value, lookup, {} if memo is None else memo)
+    if memo is not None:
+        return _resolve(value, lookup, memo)
+    return _resolve(value, lookup, {}) if has_expr(value) else value
 
 
 def _resolve(value: Any, lookup: Lookup, memo: dict[int, Any]) -> Any:
     kind = type(value)
+    if kind is Ref:  # mostly
+        found = lookup(value.address, value.field)
+        return _guard(found) if value.secret else found
     if kind is dict:
         return {key: _resolve(item, lookup, memo) for key, item in value.items()}
     if kind is list:

@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import attrs
 import orjson
+from msgspec import Struct
 
 from iaclib.errors import DeclarationError, SealError, StateCorruptError, StateError, StateVersionError
 from iaclib.model.bulk import collector_paused
@@ -52,8 +52,7 @@ class Sealing(Protocol):
         ...
 
 
-@attrs.frozen(repr=False)
-class SavedPlan:
+class SavedPlan(Struct, frozen=True):
     """A plan file, read and found whole; its seal is not checked yet.
 
     Args:
@@ -73,6 +72,9 @@ class SavedPlan:
     key: str | Mapping[str, Any] | None
     seal: str
     secrets: bool
+
+    def __repr__(self) -> str:
+        return f"<SavedPlan {self.path}>"
 
     @property
     def wrapped(self) -> Mapping[str, Any] | None:

@@ -10,6 +10,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from iaclib.errors import DeclarationError, DependencyCycleError
+from iaclib.model.expressions import Ref
 from iaclib.model.outputs import refs
 
 if TYPE_CHECKING:
@@ -67,21 +68,13 @@ class Graph:
         # A program can use a resource only after making it, so this is the usual case.
         self.order: tuple[str, ...] = tuple(resources) if ordered else _sort(positions, self.dependencies, resources)
 
-    def edges(self, address: str) -> dict[str, frozenset[str]]:
-        """Give the property edges of a resource: address -> fields used of it."""
-        found: dict[str, set[str]] = {}
-        declared = self.desired.resources[address]
-        for name in declared.expressions:
-            for need, field in refs(declared.inputs[name]):
-                found.setdefault(need, set()).add(field)
-        return {need: frozenset(found[need]) for need in sorted(found)}
-
 
 def _needs(declared: Declared) -> set[str]:
     needs = {*declared.depends_on, *declared.follows}
-    for name in declared.expressions:
-        for need, _field in refs(declared.inputs[name]):
-            needs.add(need)
+    for nodes in declared.expressions.values():
+        for node in nodes:
+            if type(node) is Ref:
+                needs.add(node.address)
     if declared.trigger is not None:
         needs.update(need for need, _field in refs(declared.trigger))
     return needs

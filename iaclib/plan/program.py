@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import orjson
+from msgspec import structs
 
 from iaclib.declare.options import DEFAULT, Hooks, Options, Timeouts
 from iaclib.declare.sources import Query
@@ -41,11 +41,7 @@ def _timeouts(value: Any) -> Timeouts:
 
 def _write_hooks(value: Any) -> list[dict[str, list[str]]]:
     return [
-        {
-            one.name: function_parts(hook)
-            for one in attrs.fields(Hooks)
-            if (hook := getattr(hooks, one.name)) is not None
-        }
+        {name: function_parts(hook) for name, hook in structs.asdict(hooks).items() if hook is not None}
         for hooks in value
     ]
 
@@ -60,7 +56,7 @@ def _text(value: Any) -> str | None:
 
 #: How those are written that are no JSON by themselves.
 _WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "timeouts": lambda value: list(attrs.astuple(value)),
+    "timeouts": lambda value: list(structs.astuple(value)),
     "hooks": _write_hooks,
 }
 #: How each other option is read.
@@ -96,7 +92,7 @@ def read_options(data: Mapping[str, Any], reader: Reader) -> Options:
     """Undo ``write_options``."""
     if not data:
         return DEFAULT
-    return attrs.evolve(DEFAULT, **{name: READ_OPTION[name](reader.value(value)) for name, value in data.items()})
+    return structs.replace(DEFAULT, **{name: READ_OPTION[name](reader.value(value)) for name, value in data.items()})
 
 
 def write_declared(declared: Declared, writer: Writer) -> dict[str, Any]:

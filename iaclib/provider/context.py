@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
 from msgspec import Struct
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ def _no_log(_message: str) -> None:
     """Outside a run nobody listens."""
 
 
-@attrs.define(slots=False)
 class Context(Generic[P]):
     """One step, as its handler sees it.
 
@@ -51,23 +49,46 @@ class Context(Generic[P]):
         dependencies: The addresses on which the resource depends directly.
     """
 
-    address: str
-    urn: str
-    stack: str
-    provider: P
-    token: str = ""
-    deadline: float = float("inf")
-    record: Any = None
-    on_delete: Mapping[str, Any] = attrs.field(factory=dict)
-    inputs: Mapping[str, Any] = attrs.field(factory=dict)
-    repeated: bool = True
-    dependencies: Sequence[str] = ()
-    monotonic: Callable[[], float] = time.monotonic
-    _sleep: Callable[[float], None] = time.sleep
-    _cancelled: Callable[[], bool] = bool
-    _aborted: Callable[[], bool] = bool
-    _log: Callable[[str], None] = _no_log
-    _checkpoint: Callable[[str | None, Any], None] = _no_checkpoint
+    def __init__(  # noqa: PLR0913, PLR0917 - what is told of one step
+        self,
+        address: str,
+        urn: str,
+        stack: str,
+        provider: P,
+        token: str = "",
+        deadline: float = float("inf"),
+        record: Any = None,
+        on_delete: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        repeated: bool = True,
+        dependencies: Sequence[str] = (),
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        cancelled: Callable[[], bool] = bool,
+        aborted: Callable[[], bool] = bool,
+        log: Callable[[str], None] = _no_log,
+        checkpoint: Callable[[str | None, Any], None] = _no_checkpoint,
+    ) -> None:
+        self.address = address
+        self.urn = urn
+        self.stack = stack
+        self.provider = provider
+        self.token = token
+        self.deadline = deadline
+        self.record = record
+        self.on_delete: Mapping[str, Any] = {} if on_delete is None else on_delete
+        self.inputs: Mapping[str, Any] = {} if inputs is None else inputs
+        self.repeated = repeated
+        self.dependencies = dependencies
+        self.monotonic = monotonic
+        self._sleep = sleep
+        self._cancelled = cancelled
+        self._aborted = aborted
+        self._log = log
+        self._checkpoint = checkpoint
+
+    def __repr__(self) -> str:
+        return f"<Context {self.urn}>"
 
     @property
     def cancelled(self) -> bool:

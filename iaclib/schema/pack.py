@@ -69,6 +69,12 @@ class Pack:
         """Give the names of a service's types that can be classes."""
         return tuple(name for name, type in self._services.get(service, {}).items() if type not in self.lacking)
 
+    def located(self, type: str) -> tuple[str, str] | None:
+        """Take iaclib's name of a type apart, service and name, if it can be a class."""
+        cloud, _, rest = type.partition(":")
+        service, _, name = rest.partition(":")
+        return (service, name) if cloud == self.cloud and name in self.names(service) else None
+
     def vendor_type(self, service: str, name: str) -> str | None:
         """Give the cloud's name of a type, such as ``AWS::SQS::Queue``, or None if there is none."""
         return self._services.get(service, {}).get(name)

@@ -21,7 +21,7 @@ from iaclib.state.packing import MARK, check_format, corrupt, dumps, loads
 from iaclib.state.record import FORMAT, Intent, KeptToken, ProviderRecord, Record, RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 # ----------------------------------------------------------------------------------------------------------- records
@@ -50,7 +50,7 @@ def _provider_to(provider: ProviderRecord) -> str:
     return dumps(data, f"provider {provider.name}").decode()
 
 
-def record_to(record: Record) -> dict[str, Any]:
+def record_to(record: Record) -> dict[str, Any]:  # noqa: C901 - one line a field, of each record twice a step
     """Turn a record into a dict that ``dumps`` takes."""
     data: dict[str, Any] = {"a": record.address, "t": record.type, "i": record.id}
     if record.uid:
@@ -74,14 +74,16 @@ def record_to(record: Record) -> dict[str, Any]:
         data["O"] = record.options
     if record.provider is not None:
         data["P"] = _provider_to(record.provider)
-    fields = (
-        ("s", record.status, "ok"),
-        ("g", record.generation, 1),
-        ("v", record.version, 1),
-        ("m", record.defined_by, ""),
-        ("c", record.created, 0.0),
-    )
-    data.update([(key, value) for key, value, default in fields if value != default])
+    if record.status != "ok":
+        data["s"] = record.status
+    if record.generation != 1:
+        data["g"] = record.generation
+    if record.version != 1:
+        data["v"] = record.version
+    if record.defined_by:
+        data["m"] = record.defined_by
+    if record.created:
+        data["c"] = record.created
     return data
 
 
@@ -328,11 +330,11 @@ def load_entries(data: bytes, where: str, providers: Providers) -> list[Entry]:
         StateVersionError: A newer iaclib wrote it.
         StateCorruptError: The bytes are not that.
     """
-    return _entries_from(_items(data, where), frozenset(), where, providers)
+    return _entries_from(_items(data, where), where, providers)
 
 
 def load_journal(appends: Iterable[tuple[bytes, str]], providers: Providers) -> list[Entry]:
-    """Read what follows one another, but for beginnings of steps that end in it: they leave nothing behind.
+    """Read what follows one another, but for beginnings of steps that end later in it: they leave nothing behind.
 
     Args:
         appends: What ``dump_entries`` made, each with its place for messages.
@@ -342,14 +344,22 @@ def load_journal(appends: Iterable[tuple[bytes, str]], providers: Providers) -> 
         StateVersionError: A newer iaclib wrote some of it.
         StateCorruptError: The bytes are not that.
     """
-    read = [(_items(data, where), where) for data, where in appends]
-    ended = frozenset(
-        str(item["s"])
-        for items, _ in read
-        for kind, item in items
-        if kind == "e" and type(item) is dict and "s" in item
-    )
-    return [entry for items, where in read for entry in _entries_from(items, ended, where, providers)]
+    ended: set[str] = set()
+    found: list[list[Entry]] = []
+    for items, where in reversed([(_items(data, where), where) for data, where in appends]):
+        left = [item for item in reversed(items) if not _is_over(item, ended)]
+        found.append(_entries_from(left[::-1], where, providers))
+    return [entry for entries in reversed(found) for entry in entries]
+
+
+def _is_over(item: tuple[str, Any], ended: set[str]) -> bool:
+    """Tell whether an entry, not yet read, is of a step that ends later, if those that come after it were asked about."""
+    match item:
+        case "e", {"s": str(step)}:
+            ended.add(step)
+        case ("b", {"s": str(step)}) | ("n", [str(step), *_]):
+            return step in ended
+    return False
 
 
 def _items(data: bytes, where: str) -> list[tuple[str, Any]]:
@@ -362,18 +372,11 @@ def _items(data: bytes, where: str) -> list[tuple[str, Any]]:
         raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
 
 
-def _entries_from(
-    items: Iterable[tuple[str, Any]], ended: Container[str], where: str, providers: Providers
-) -> list[Entry]:
+def _entries_from(items: Iterable[tuple[str, Any]], where: str, providers: Providers) -> list[Entry]:
     try:
-        return [_READERS[kind](item, providers) for kind, item in items if not (ended and _step(kind, item) in ended)]
+        return [_READERS[kind](item, providers) for kind, item in items]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise corrupt(where, f"a journal entry does not read: {type(error).__name__}") from None
-
-
-def _step(kind: str, item: Any) -> Any:
-    """Name the step that an entry, not yet read, begins or goes on with."""
-    return item["s"] if kind == "b" else item[0] if kind == "n" else None
 
 
 def run_to(run: RunSummary) -> dict[str, Any]:

@@ -19,9 +19,8 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-import attrs
 import orjson
-from msgspec import structs
+from msgspec import Struct, structs
 
 from iaclib.errors import SealError
 from iaclib.model.assets import hash_of
@@ -37,8 +36,7 @@ _NONCE_BYTES: Final = 12
 _DIGESTS: Final = ":digests"  # what a digest key is sealed for; no address holds a colon
 
 
-@attrs.frozen(repr=False)
-class Sealed:
+class Sealed(Struct, frozen=True):
     """A secret as state holds it: the base64 text of nonce, ciphertext and tag."""
 
     text: str
@@ -47,8 +45,7 @@ class Sealed:
         return "Sealed(...)"
 
 
-@attrs.frozen(repr=False)
-class Veiled:
+class Veiled(Struct, frozen=True):
     """What is encrypted as a whole, secret or not: the base64 text of nonce, ciphertext and tag."""
 
     text: str

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import iaclib as iac
 from any_type import One, changed_inputs, facts_of, inputs_of, rich_inputs
-from cloud_control import Cloud, RefusedError, rules_of
+from cloud_control import Cloud
 from iaclib.aws.handlers.cloud_paths import covered, without
 from iaclib.provider.context import Checkpoint, Context
 from iaclib.schema.wire import to_vendor
+from registry_rules import RefusedError, rules_of
 from virtual import VirtualClock
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from iaclib.aws import tags
 from iaclib.aws.handlers.base import AwsHandler
 from iaclib.aws.handlers.cloud_patch import patch
 from iaclib.aws.handlers.cloud_paths import values, without
-from iaclib.aws.handlers.cloud_requests import SERVICE, Requests
+from iaclib.aws.handlers.cloud_requests import Requests
+from iaclib.aws.table import CLOUD_CONTROL
 from iaclib.errors import ConflictError, NotFoundError, PartialFailure, ProviderError, UndecidedError
 from iaclib.model.values import Secret, has_secret, reveal
 from iaclib.provider.handler import Live
@@ -44,12 +45,10 @@ class CloudControlHandler(AwsHandler):
         markable: Whether its tags may have keys such as ours.
     """
 
-    service = SERVICE
+    service = CLOUD_CONTROL
 
     def __init__(self, facts: TypeFacts, *, markable: bool = True) -> None:
-        if facts.cloud is None:
-            msg = f"{facts.type}: its facts don't say how the cloud calls it, expected a type of the pack"
-            raise KeyError(msg)
+        assert facts.cloud is not None  # noqa: S101 - of a pack
         self.facts = facts
         self.cloud: CloudFacts = facts.cloud
         self.markable = markable
@@ -75,9 +74,7 @@ class CloudControlHandler(AwsHandler):
             left = self._left(ctx, error)
             if left is None:
                 raise
-            failure = PartialFailure(left, error)
-            failure.__dict__["retryable"] = False
-            raise failure from None
+            raise PartialFailure(left, error) from None
         id = str(event["Identifier"])
         return self._finished(ctx, id, inputs) or Live(id, ready=False)
 
@@ -118,7 +115,7 @@ class CloudControlHandler(AwsHandler):
         """
         requests, identity = self._requests(ctx, inputs), self.identity(inputs)
         unsure: list[str] = []
-        for seen in requests.creates():
+        for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
             event = seen
             if event.get("OperationStatus") != "SUCCESS":
                 try:
@@ -143,7 +140,8 @@ class CloudControlHandler(AwsHandler):
         if unsure:
             msg = (
                 f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} carry no mark of who made "
-                f"them, expected to learn whether it made one of {', '.join(unsure)}; look at them in AWS"
+                f"them, expected to learn whether it made one of {', '.join(unsure)}; look at them in AWS, then say "
+                f"engine.resolve({ctx.stack!r}, {ctx.address!r}, adopt='its id'), or absent=True if it made none"
             )
             raise UndecidedError(msg, address=ctx.address)
         return None
@@ -163,15 +161,7 @@ class CloudControlHandler(AwsHandler):
 
     def identity(self, inputs: Mapping[str, Any]) -> str | None:
         """Give the id to which inputs lead, for objects that carry no mark; None if AWS makes it up."""
-        if self._marked:
-            return None
-        sent, parts = to_vendor(self.facts, inputs), []
-        for path in self.cloud.identifier:
-            found = values(sent, path)
-            if len(found) != 1 or not isinstance(found[0], str) or not found[0]:
-                return None
-            parts.append(found[0])
-        return _JOIN.join(parts) or None
+        return None if self._marked else self._named(inputs)
 
     def replaces(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> Collection[str]:
         """Name the fields in which something changes that only a create takes."""
@@ -310,9 +300,14 @@ class CloudControlHandler(AwsHandler):
         raise ConflictError(str(error), **{**error.facts, "existing_id": id}) from None
 
     def _named(self, inputs: Mapping[str, Any]) -> str | None:
-        sent = to_vendor(self.facts, inputs)
-        found = [values(sent, path) for path in self.cloud.identifier]
-        return _JOIN.join(str(one[0]) for one in found) if all(len(one) == 1 for one in found) else None
+        """Give the id to which inputs lead, or None."""
+        sent, parts = to_vendor(self.facts, inputs), []
+        for path in self.cloud.identifier:
+            found = values(sent, path)
+            if len(found) != 1 or not isinstance(found[0], str) or not found[0]:
+                return None
+            parts.append(found[0])
+        return _JOIN.join(parts)
 
     def _left(self, ctx: AwsContext, error: ProviderError) -> Live | None:
         """Look whether a create that failed left something: its own, not another's of the same name."""

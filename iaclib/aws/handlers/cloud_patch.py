@@ -12,14 +12,13 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-import attrs
+from msgspec import Struct, field
 
 from iaclib.aws.handlers.cloud_paths import EVERY, covered, pointer, without
+from iaclib.schema.cloud import CloudFacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from iaclib.schema.cloud import CloudFacts
 
 Steps = tuple[str, ...]
 _ABSENT = object()
@@ -62,8 +61,7 @@ def patch(
     return work.operations
 
 
-@attrs.define
-class _Patch:
+class _Patch(Struct):
     """Operations as they gather.
 
     Args:
@@ -76,7 +74,7 @@ class _Patch:
 
     cloud: CloudFacts
     document: dict[str, Any]
-    operations: list[dict[str, Any]] = attrs.field(factory=list)
+    operations: list[dict[str, Any]] = field(default_factory=list)
     dropped: bool = False
     hidden_change: bool = False
 

@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from iaclib.aws.table import CLOUD_CONTROL
 from iaclib.errors import (
     ConflictError,
     CredentialsError,
@@ -27,12 +28,11 @@ from iaclib.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from iaclib.aws.client import Client
     from iaclib.aws.handlers.base import AwsContext
 
-SERVICE = "cloudcontrol"
 _RUNNING = {"PENDING", "IN_PROGRESS", "CANCEL_IN_PROGRESS"}
 _PAUSE = 5.0  # seconds between two questions where the service names none, reached by doubling
 _LONGEST = 60.0
@@ -72,8 +72,11 @@ _KINDS: dict[str, tuple[type[ProviderError], str]] = {
     "UnsupportedAction": (InvalidRequestError, "choose a type that Cloud Control offers in this region"),
     "ClientTokenConflict": (InvalidRequestError, "another request had the step's token; run again"),
     "RequestTokenNotFound": (NotFoundError, "AWS keeps requests for seven days"),
+    "CANCEL_COMPLETE": (ProviderError, "somebody cancelled it; run again"),
 }
-_LASTING = {"GeneralServiceException", "GeneralService", "HandlerFailure"}
+_OTHER = (ProviderError, "look at what AWS says")
+#: What isn't tried again.
+_LASTING = {"GeneralServiceException", "GeneralService", "HandlerFailure", "CANCEL_COMPLETE"}
 _IN_USE = re.compile(
     r"DependencyViolation|DeleteConflict|has dependenc|dependent object|in use\b|ResourceInUse|not ?empty",
     re.IGNORECASE,
@@ -82,12 +85,12 @@ _IN_USE = re.compile(
 
 def error_of(code: str, said: str, *, deleting: bool, facts: Mapping[str, Any]) -> ProviderError:
     """Give the error for a code of Cloud Control; ``said`` is all that may be told of its text."""
-    kind, advice = _KINDS.get(code, (InvalidRequestError, "correct the resource's fields"))
+    kind, advice = _KINDS.get(code, _OTHER)
     if deleting and _IN_USE.search(said) and kind in (InvalidRequestError, ProviderError, NotReadyError):
         kind, advice = DependencyViolationError, "remove what uses it first"
     text = f"{said}; {advice}"
     if kind is ProviderError:
-        return ProviderError(text, retryable=code not in _LASTING, **facts)
+        return ProviderError(text, retryable=code in _KINDS and code not in _LASTING, **facts)
     return kind(text, **facts)
 
 
@@ -105,7 +108,7 @@ class Requests:
         self.ctx = ctx
         self.type = type
         self.secret = secret
-        self.client: Client = ctx.provider.client(SERVICE)
+        self.client: Client = ctx.provider.client(CLOUD_CONTROL)
 
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         """Call an operation that is about the type."""
@@ -137,6 +140,11 @@ class Requests:
             except InvalidRequestError as error:
                 # Of an update or delete that is computed anew for each try, and harmless to repeat.
                 if error.facts.get("code") == "ClientTokenConflictException" and operation != "create_resource":
+                    continue
+                raise
+            except NotReadyError as error:
+                # Such as by a run that was killed; it may take longer than what isn't ready is tried again.
+                if error.facts.get("code") == "ConcurrentOperationException" and self._others_ended(params):
                     continue
                 raise
             if event.get("OperationStatus") in _RUNNING:
@@ -173,6 +181,21 @@ class Requests:
             if "identifier" in error.facts:
                 raise
             return None  # refused as such: if it ever was made, it was with other content, by another version
+
+    def _others_ended(self, params: Mapping[str, Any]) -> bool:
+        """Wait for the requests on the same object that go on; tell whether there was one."""
+        found = [
+            event
+            for event in self.listed(("UPDATE", "DELETE"), ("PENDING", "IN_PROGRESS"))
+            if event.get("Identifier") == params.get("Identifier")
+        ]
+        for event in found:
+            try:
+                self.ended(event)
+            except ProviderError as error:
+                if "identifier" not in error.facts:  # it isn't that request which failed
+                    raise
+        return bool(found)
 
     def _asked(self, operation: str, tried: int, **params: Any) -> dict[str, Any]:
         """Make one request; of a create it is durable before that there may be one."""
@@ -224,9 +247,9 @@ class Requests:
         event: dict[str, Any] = answer["ProgressEvent"]
         return event
 
-    def creates(self) -> Iterator[dict[str, Any]]:
-        """List creates of the type that AWS still knows of and that did not fail, latest state each."""
-        wanted = {"Operations": ["CREATE"], "OperationStatuses": ["PENDING", "IN_PROGRESS", "SUCCESS"]}
+    def listed(self, operations: Sequence[str], statuses: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """List the requests on objects of the type that AWS still knows of, latest state each."""
+        wanted = {"Operations": list(operations), "OperationStatuses": list(statuses)}
         with self._translated("list_resource_requests"):
             for event in self.client.items(
                 "list_resource_requests", "ResourceRequestStatusSummaries", ResourceRequestStatusFilter=wanted
@@ -242,7 +265,7 @@ class Requests:
         action = str(event.get("Operation", "request")).lower()
         facts = {
             "code": code,
-            "service": SERVICE,
+            "service": CLOUD_CONTROL,
             "operation": action,
             "request": event.get("RequestToken"),
             "identifier": event.get("Identifier"),

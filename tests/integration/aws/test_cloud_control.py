@@ -112,6 +112,7 @@ def secrets(server):
     ("code", "kind", "retryable"),
     [
         ("AccessDenied", CredentialsError, False),
+        ("NotHeardOfYet", ProviderError, False),
         ("AlreadyExists", ConflictError, False),
         ("GeneralServiceException", ProviderError, False),
         ("InternalFailure", ProviderError, True),
@@ -184,7 +185,7 @@ def test_throttling_before_a_request_is_made(server, provider, stream):
 
 
 def test_a_type_that_the_cloud_does_not_have_is_not_an_object_that_is_gone(server, provider, stream, monkeypatch):
-    from cloud_control import RefusedError
+    from registry_rules import RefusedError
 
     def refuse(_given):
         raise RefusedError("TypeNotFoundException", "no such type")

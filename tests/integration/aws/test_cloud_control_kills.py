@@ -6,11 +6,12 @@ import pytest
 
 import iaclib as iac
 from any_life import Fragile, Killed, step
-from cloud_control import Cloud, RefusedError, Server
+from cloud_control import Cloud, Server
 from iaclib.aws import apigateway, kinesis
 from iaclib.aws.provider import Provider
 from iaclib.errors import ConflictError, InvalidRequestError, UndecidedError
 from iaclib.provider.context import Checkpoint
+from registry_rules import RefusedError
 from virtual import VirtualClock
 
 #: A type with neither tags nor an id that its inputs lead to.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
-import attrs
 import pytest
 
 from iaclib.aws.handlers.iam import InstanceProfileHandler, ManagedPolicyHandler, RoleHandler, RolePolicyHandler
@@ -41,7 +41,9 @@ def policies(ctx):
 
 def recorded(step, type, id, inputs):
     """Give a step that knows what state holds."""
-    return attrs.evolve(step, record=Record(address=step.address, type=type, id=id, inputs=inputs))
+    step = copy.copy(step)
+    step.record = Record(address=step.address, type=type, id=id, inputs=inputs)
+    return step
 
 
 def full(policies):

@@ -7,13 +7,14 @@ import json
 import pytest
 
 import iaclib as iac
-from cloud_control import Server, schemas
+from cloud_control import Server
 from iaclib import aws
 from iaclib.aws.handlers import described
 from iaclib.errors import InvalidPropertyError, InvalidRequestError, ProviderError
 from iaclib.provider.base import Identity
 from iaclib.schema.pack import pack
 from iaclib.testing import Simulator
+from registry_rules import schemas
 from virtual import VirtualClock
 
 SITE = "Acme::Web::Site"

@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import attrs
 import pytest
 
 import iaclib as iac
@@ -327,7 +326,7 @@ def test_a_program_is_ended_when_the_run_is_given_up(ctx, work):
     pipe = work / "started"
     os.mkfifo(pipe)
     aborted = threading.Event()
-    step = attrs.evolve(ctx(), cancelled=lambda: True, aborted=aborted.is_set)
+    step = ctx(cancelled=lambda: True, aborted=aborted.is_set)
     threading.Thread(target=lambda: (pipe.read_text(), aborted.set())).start()
     script = f"sleep 60 & echo $! > {work}/pid; echo > {pipe}; wait"
     with pytest.raises(ProviderError, match="the run was stopped"):
@@ -350,9 +349,7 @@ def test_the_program_of_a_killed_run_is_waited_for(ctx):
         wait_for(ctx(token="e" * 32, deadline=0))
         wait_for(ctx(token="", deadline=0))
         waited = []
-        step = attrs.evolve(
-            ctx(token="f" * 32), sleep=lambda seconds: (waited.append(seconds), left.communicate(timeout=10))
-        )
+        step = ctx(token="f" * 32, sleep=lambda seconds: (waited.append(seconds), left.communicate(timeout=10)))
         wait_for(step)
         assert waited
     with subprocess.Popen(sh("cat & wait"), stdin=subprocess.PIPE, env=environment) as background:

@@ -2,9 +2,12 @@
 
 import importlib.util
 import keyword
+import marshal
+from pathlib import Path
 
 import pytest
 
+import iaclib.aws
 from iaclib.aws import table
 from iaclib.declare.generated import service_module, service_modules
 from iaclib.declare.resource import Resource
@@ -15,11 +18,31 @@ AWS = pack("aws")
 MODULES = service_modules("iaclib.aws")
 
 
-def test_there_are_as_many_as_promised():
+def test_there_are_as_many_as_promised(record_property):
     count = sum(len(AWS.names(service)) for service in AWS.services)
+    record_property("tells", f"types of AWS served: {count:,} of {len(MODULES)} services")
 
     assert count > 1_700
     assert count == len(AWS.archive) - len(AWS.lacking)
+
+
+def test_the_wing_is_small(record_property):
+    """As it is installed, with stubs, bytecode and the pack."""
+    packed, wing = Path(AWS.archive.path).stat().st_size, Path(iaclib.aws.__path__[0])
+    stubs = [path.stat().st_size for path in wing.glob("*.pyi")]
+    sources = [path.read_bytes() for path in wing.rglob("*.py")]
+    bytecode = sum(len(marshal.dumps(compile(source, "it.py", "exec"))) for source in sources)
+    whole = packed + sum(stubs) + sum(map(len, sources)) + bytecode
+    record_property(
+        "tells",
+        f"the wing of AWS: {whole / 1e6:.2f} MB with {packed / 1e6:.2f} MB of pack and {sum(stubs) / 1e6:.2f} MB of stubs",
+    )
+
+    assert len(stubs) == len(MODULES), (
+        "stubs are written when the package is built: python -m iaclib.schema.build.stubs"
+    )
+    assert packed < 2_000_000
+    assert whole < 15_000_000
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -14,7 +14,7 @@ def desired(**needs):
     return SimpleNamespace(
         resources={
             name: SimpleNamespace(
-                expressions=(),
+                expressions={},
                 linked=True,
                 depends_on=tuple(others),
                 follows=(),
@@ -63,12 +63,11 @@ def test_long_chain_in_reverse_order_is_sorted():
     assert graph.order == tuple(f"n{i}" for i in reversed(range(count)))
 
 
-def test_edges_name_the_fields_used(kit):
-    """Property edges tell which fields of a dependency are used; depends_on adds to dependencies only."""
+def test_dependencies_come_from_properties_and_options(kit):
+    """Whatever a property reads of another resource, and what depends_on names, is needed once."""
     with kit.iac.Stack("prod", project="shop") as stack:
         net, other = kit.Net("net"), kit.Net("other")
         kit.Node("node", net=net.id, note=f"{net.arn}!", opts=kit.iac.Options(depends_on=[other]))
     graph = Graph(collect(stack))
     assert graph.dependencies["node"] == ("net", "other")
-    assert graph.edges("node") == {"net": frozenset({"id", "arn"})}
-    assert graph.edges("net") == {}
+    assert graph.dependencies["net"] == ()

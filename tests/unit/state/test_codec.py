@@ -149,6 +149,15 @@ def test_folded_rows_are_the_reduced_journal(appends):
     assert _exactly(rows.replay(base, [], 7), rows.replay(whole, [], 7))
 
 
+@given(st.lists(st.lists(entries, max_size=4), max_size=4))
+def test_a_journal_read_at_once_leads_to_the_same_state(appends):
+    """What is left out of it, beginnings of steps that end later in it, leaves nothing behind."""
+    lines = [(codec.dump_entries(append), "here") for append in appends]
+    read = reduce(Snapshot(lineage="lineage"), codec.load_journal(lines, codec.Providers()))
+    whole = reduce(Snapshot(lineage="lineage"), [entry for append in appends for entry in append])
+    assert _exactly(rows.replay(read, [], 7), rows.replay(whole, [], 7))
+
+
 def test_order_of_keys_is_kept():
     """A mapping's order is part of what comes back."""
     record = Record("a", "t", "i", inputs={"b": 1, "a": {"z": 1, "y": 2}})

@@ -49,8 +49,9 @@ def applied(sim, stack):
 
 
 @pytest.mark.parametrize("module", service_modules("iaclib.aws"))
-def test_every_type_of_a_service_is_created_kept_changed_and_deleted(module):
+def test_every_type_of_a_service_is_created_kept_changed_and_deleted(module, record_property):
     service = module.removesuffix("_")
+    record_property("adds", ("types of AWS through life in the simulated cloud", len(AWS.names(service))))
     for name in AWS.names(service):
         type = f"aws:{service}:{name}"
         with Simulator() as sim:
