@@ -287,7 +287,8 @@ def _declare(  # noqa: C901, PLR0912, PLR0915 - the hot path of declaring; calls
         if type(value) is int and field.shape.plain_int and not spec.secret and -_BIG < value < _BIG:
             inputs[name] = value
             continue
-        if type(value) is Output and type(value._expr) is Ref and value._expr.stack == ref and not spec.secret:
+        hidden = spec.secret or field.shape.secret
+        if type(value) is Output and type(value._expr) is Ref and value._expr.stack == ref and not hidden:
             expr = value._expr  # another resource's property, mostly; only text made of outputs has a kind to check
             inputs[name] = expr
             expressions[name] = [expr]

@@ -123,13 +123,14 @@ class Shape:
             or any(option.hides for option in options)
         )
         self._regex: re.Pattern[str] | None = None  # compiled when first needed: a type may have hundreds
-        self.plain_text = kind == "str" and self._unconstrained  # any text will do
+        self.plain_text = kind == "str" and self._unconstrained  # any text will do, and shows
         self.plain_int = kind == "int" and self._unconstrained
         self.plain_texts = kind == "map" and items is not None and items.plain_text  # tags, mostly
 
     @property
     def _unconstrained(self) -> bool:
-        return self.enum is None and self.pattern is None and self.length is None and self.range is None
+        limits = (self.enum, self.pattern, self.length, self.range)
+        return not self.secret and all(limit is None for limit in limits)
 
     def check(self, value: Any, path: str) -> None:
         """Check a lowered or resolved value.

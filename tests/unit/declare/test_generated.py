@@ -11,11 +11,15 @@ from iaclib.declare import registry
 from iaclib.declare.collect import collect
 from iaclib.declare.resource import class_of
 from iaclib.errors import DeclarationError, InvalidPropertyError
+from iaclib.model.outputs import is_secret
+from iaclib.model.values import Secret
 from iaclib.provider.handler import Live
 from iaclib.provider.registry import register_handler
 from iaclib.schema import archive
 from iaclib.schema.archive import Archive
+from iaclib.schema.facts import PropertyFacts, TypeFacts
 from iaclib.schema.pack import Pack
+from iaclib.schema.shapes import Shape
 
 
 def test_every_way_of_importing_gives_the_same_class():
@@ -203,3 +207,18 @@ def test_a_newer_pack_that_drops_a_property_leaves_the_record_readable(tmp_path)
         assert engine.snapshot("acme/prod").records["thing"].inputs["colour"] == "red"
         engine.destroy("acme/prod")
         assert shelf.things == {}
+
+
+def test_what_a_shape_hides_is_hidden_in_the_plainest_values_too():
+    """Texts, mappings of texts and outputs take short ways through a declaration: none of them past a secret."""
+    hidden = Shape("str", secret=True)
+    shapes = {"password": hidden, "passwords": Shape("map", items=hidden), "copied": hidden}
+    facts = TypeFacts("acme:Login", {name: PropertyFacts(name, shape) for name, shape in shapes.items()})
+    cls = class_of(facts, "Login", "acme.shop", "A login.")
+    with iac.Stack("prod", project="shop") as stack:
+        first = cls("first", password="hunter2", passwords={"a": "hunter3"})
+        second = cls("second", copied=first.password)
+    found = collect(stack).resources
+    assert found["first"].inputs == {"password": Secret("hunter2"), "passwords": {"a": Secret("hunter3")}}
+    assert is_secret(found["second"].inputs["copied"])
+    assert "hunter" not in f"{first!r} {second!r} {found}"
