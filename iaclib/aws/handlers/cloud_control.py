@@ -98,14 +98,16 @@ class CloudControlHandler(AwsHandler):
         inputs = reveal(dict(ctx.inputs))
         if checkpoint.id is not None:
             return self._finished(ctx, checkpoint.id, inputs)
-        requests = self._requests(ctx, inputs)
+        requests, noted = self._requests(ctx, inputs), checkpoint.data or {}
         try:
-            event = requests.resumed(checkpoint.data or {}, DesiredState=self._desired(ctx, inputs))
+            event = requests.resumed(noted, DesiredState=self._desired(ctx, inputs))
         except ProviderError as error:
             if "identifier" not in error.facts:  # it could not be asked
                 raise
             return self._left(ctx, error)
-        return self.find(ctx, inputs) if event is None else self._finished(ctx, str(event["Identifier"]), inputs)
+        if event is not None:
+            return self._finished(ctx, str(event["Identifier"]), inputs)
+        return self._sought(ctx, inputs) if requests.forgotten(noted) else self.find(ctx, inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
         """Find what this step's create made, among the creates that AWS still knows of.
@@ -138,22 +140,13 @@ class CloudControlHandler(AwsHandler):
             else:
                 unsure.append(id)
         if unsure:
-            msg = (
-                f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} carry no mark of who made "
-                f"them, expected to learn whether it made one of {', '.join(unsure)}; look at them in AWS, then say "
-                f"engine.resolve({ctx.stack!r}, {ctx.address!r}, adopt='its id'), or absent=True if it made none"
-            )
-            raise UndecidedError(msg, address=ctx.address)
+            raise self._undecided(ctx, f"whether it made one of {', '.join(unsure)}")
         return None
 
     def list(self, ctx: AwsContext) -> Iterator[Live]:
         """Show all objects, where the cloud can list them without being told more."""
-        handler = self.cloud.handlers.get("list")
-        if handler is None or handler.needs:
-            return
-        requests = self._requests(ctx)
-        for one in requests.client.items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type):
-            live = self.read(ctx, str(one["Identifier"]))
+        for id in self._ids(ctx):
+            live = self.read(ctx, id)
             if live is not None:
                 yield live
 
@@ -192,6 +185,39 @@ class CloudControlHandler(AwsHandler):
             and known.at_create
             and known.wire not in self.cloud.write_only
         )
+
+    @property
+    def _listable(self) -> bool:
+        """Whether the cloud lists all objects without being told more."""
+        handler = self.cloud.handlers.get("list")
+        return handler is not None and not handler.needs
+
+    def _ids(self, ctx: AwsContext) -> Iterator[str]:
+        if self._listable:
+            found = self.client(ctx).items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type)
+            yield from (str(one["Identifier"]) for one in found)
+
+    def _sought(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+        """Look among all objects for what a create made so long ago that AWS knows nothing of its request."""
+        identity = self.identity(inputs)
+        if identity is not None:
+            return self._finished(ctx, identity, inputs)
+        if not self._marked or not self._listable:
+            raise self._undecided(ctx, "whether it made one, since AWS has forgotten the request")
+        for id in self._ids(ctx):
+            shown = self._shown(ctx, id)
+            if shown is not None and tags.is_own(ctx, self._tags(shown)):
+                return self._live(id, shown)
+        return None
+
+    def _undecided(self, ctx: AwsContext, what: str) -> UndecidedError:
+        why = "can't be listed" if self._marked else "carry no mark of who made them"
+        msg = (
+            f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} {why}, expected to learn {what}; "
+            f"look at them in AWS, then say engine.resolve({ctx.stack!r}, {ctx.address!r}, adopt='its id'), "
+            "or absent=True if it made none"
+        )
+        return UndecidedError(msg, address=ctx.address)
 
     def _requests(self, ctx: AwsContext, inputs: Mapping[str, Any] | None = None) -> Requests:
         """Make requests; with hidden values among the inputs they are silent."""

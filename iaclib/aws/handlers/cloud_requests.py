@@ -38,6 +38,7 @@ _PAUSE = 5.0  # seconds between two questions where the service names none, reac
 _LONGEST = 60.0
 _TRIES = 32  # requests of one step: a client token is good for one request, also for one that failed
 _TOKEN_LASTS = 30 * 3600.0  # seconds; a client token leads to its request for a day and a half
+_REQUESTS_LAST = 6.5 * 86400.0  # seconds; AWS knows of requests for seven days
 _FIRST_TEXT = 400
 
 _REPLACE = (
@@ -182,6 +183,11 @@ class Requests:
                 raise
             return None  # refused as such: if it ever was made, it was with other content, by another version
 
+    @staticmethod
+    def forgotten(noted: Mapping[str, Any]) -> bool:
+        """Tell whether what was noted is so long ago that AWS no longer lists its request."""
+        return "at" in noted and time.time() - noted["at"] > _REQUESTS_LAST
+
     def _others_ended(self, params: Mapping[str, Any]) -> bool:
         """Wait for the requests on the same object that go on; tell whether there was one."""
         found = [
@@ -224,7 +230,7 @@ class Requests:
         """
         request, pause = str(event["RequestToken"]), 1.0
         if event.get("OperationStatus") in _RUNNING:
-            self.ctx.checkpoint(data={"request": request})
+            self.ctx.checkpoint(data={"request": request, "at": time.time()})
         while event.get("OperationStatus") in _RUNNING:
             if self.ctx.remaining <= 0:
                 msg = (

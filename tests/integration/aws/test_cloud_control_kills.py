@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import iaclib as iac
@@ -159,6 +161,33 @@ def test_a_token_that_aws_has_forgotten_makes_no_second_object(server, provider)
         handler.resume(step(provider, INPUTS, []), Checkpoint(None, tried))
 
     assert len(server.cloud.objects) == 1
+
+
+@pytest.mark.parametrize("noted", [{"try": 0}, {"request": "forgotten"}])
+def test_a_create_that_aws_has_forgotten_is_sought_among_all_objects(server, provider, noted):
+    type, inputs = "aws:kinesis:Stream", {"name": "orders", "shard_count": 1}
+    handler, ctx = provider.handler(type), step(provider, inputs, [])
+    long_ago = Checkpoint(None, noted | {"at": time.time() - 8 * 86400})
+    handler.create(ctx, inputs | {"name": "other"})
+    server.cloud.objects["AWS::Kinesis::Stream", "other"]["Tags"] = []
+    server.cloud.tokens.clear()
+    absent = handler.resume(step(provider, inputs, []), long_ago)
+    handler.create(ctx, inputs)
+    server.cloud.requests.clear()
+
+    assert absent is None
+    assert handler.resume(step(provider, inputs, []), long_ago).id == "orders"
+
+
+def test_a_create_that_aws_has_forgotten_and_nothing_marks_is_never_guessed(server, provider):
+    handler = provider.handler(BARE)
+
+    with pytest.raises(
+        UndecidedError, match=r"has forgotten the request; look at them in AWS, then say engine\.resolve"
+    ):
+        handler.resume(step(provider, INPUTS, []), Checkpoint(None, {"try": 0, "at": 0.0}))
+
+    assert not server.cloud.objects
 
 
 def test_a_create_that_aws_refuses_as_such_never_was(server, provider):
