@@ -61,7 +61,7 @@ class CloudControlHandler(AwsHandler):
 
     def create(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live:
         """Create the object by one request, which a repeated call joins."""
-        requests = self._requests(ctx, inputs)
+        requests = self._requests(ctx)
         try:
             event = requests.run(
                 "create_resource",
@@ -98,7 +98,7 @@ class CloudControlHandler(AwsHandler):
         inputs = reveal(dict(ctx.inputs))
         if checkpoint.id is not None:
             return self._finished(ctx, checkpoint.id, inputs)
-        requests, noted = self._requests(ctx, inputs), checkpoint.data or {}
+        requests, noted = self._requests(ctx), checkpoint.data or {}
         try:
             event = requests.resumed(noted, DesiredState=self._desired(ctx, inputs))
         except ProviderError as error:
@@ -115,7 +115,7 @@ class CloudControlHandler(AwsHandler):
         Raises:
             UndecidedError: There were creates of the type, and nothing tells which is this step's.
         """
-        requests, identity = self._requests(ctx, inputs), self.identity(inputs)
+        requests, identity = self._requests(ctx), self.identity(inputs)
         unsure: list[str] = []
         for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
             event = seen
@@ -219,13 +219,10 @@ class CloudControlHandler(AwsHandler):
         )
         return UndecidedError(msg, address=ctx.address)
 
-    def _requests(self, ctx: AwsContext, inputs: Mapping[str, Any] | None = None) -> Requests:
-        """Make requests; with hidden values among the inputs they are silent."""
-        sent = {} if inputs is None else to_vendor(self.facts, inputs)
-        hidden = any(values(sent, path) for path in self.cloud.write_only)
-        return Requests(ctx, self.cloud.type, secret=hidden or has_secret(ctx.inputs))
+    def _requests(self, ctx: AwsContext) -> Requests:
+        return Requests(ctx, self.cloud.type, secret=has_secret(ctx.inputs))
 
-    def _desired(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Secret[str]:
+    def _desired(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> str | Secret[str]:
         """Spell what a create asks for; the same for each repetition."""
         wanted = to_vendor(self.facts, inputs)
         name, known = self.facts.tags, self.cloud.tags
@@ -234,7 +231,7 @@ class CloudControlHandler(AwsHandler):
             wanted.pop(known.wire, None)
             if known.at_create and (self.markable or given):
                 wanted |= to_vendor(self.facts, {name: tags.with_own(ctx, given) if self.markable else given})
-        return _text(wanted)
+        return _text(ctx, wanted)
 
     def _replaced(self, ctx: AwsContext, event: Mapping[str, Any]) -> bool:
         """Whether what an earlier create made is gone by now, or is another's of the same id: then it is no answer."""
@@ -288,8 +285,8 @@ class CloudControlHandler(AwsHandler):
         tagging = self._tagging(before, after, shown)
         operations = patch(self.cloud, sides[0], sides[1], shown, baseline, tagging)
         if operations:
-            requests = self._requests(ctx, after)
-            requests.run("update_resource", Identifier=id, PatchDocument=_text(operations))
+            requests = self._requests(ctx)
+            requests.run("update_resource", Identifier=id, PatchDocument=_text(ctx, operations))
 
     def _tagging(
         self, before: Mapping[str, Any], after: Mapping[str, Any], shown: Mapping[str, Any]
@@ -353,9 +350,10 @@ class CloudControlHandler(AwsHandler):
                 yield name, "lower" if found[1] == "lowercase" else "upper"
 
 
-def _text(value: Any) -> Secret[str]:
-    """Spell properties for the wire; errors of the call must not repeat them."""
-    return Secret(json.dumps(value, sort_keys=True, separators=(",", ":")))
+def _text(ctx: AwsContext, value: Any) -> str | Secret[str]:
+    """Spell properties for the wire; where one is secret, errors of the call must not repeat them."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return Secret(text) if has_secret(ctx.inputs) else text
 
 
 def _set(facts: TypeFacts, inputs: Mapping[str, Any]) -> dict[str, Any]:
