@@ -107,41 +107,18 @@ class CloudControlHandler(AwsHandler):
             return self._left(ctx, error)
         if event is not None:
             return self._finished(ctx, str(event["Identifier"]), inputs)
-        return self._sought(ctx, inputs) if requests.forgotten(noted) else self.find(ctx, inputs)
+        return self._among_all(ctx, inputs) if requests.forgotten(noted) else self._among_creates(ctx, inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
-        """Find what this step's create made, among the creates that AWS still knows of.
+        """Find what this step's create made; before its call it was noted that there may be something.
 
         Raises:
             UndecidedError: There were creates of the type, and nothing tells which is this step's.
         """
-        requests, identity = self._requests(ctx), self.identity(inputs)
-        unsure: list[str] = []
-        for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
-            event = seen
-            if event.get("OperationStatus") != "SUCCESS":
-                try:
-                    event = requests.ended(seen)
-                except ProviderError as error:
-                    if "identifier" not in error.facts:
-                        raise
-                    continue
-            id = str(event.get("Identifier", ""))
-            if identity is not None and id != identity:
-                continue
-            shown = self._shown(ctx, id)
-            if shown is None:
-                continue
-            if self._marked:
-                if tags.is_own(ctx, self._tags(shown)):
-                    return self._live(id, shown)
-            elif identity is not None:
-                return self._finished(ctx, id, inputs)
-            else:
-                unsure.append(id)
-        if unsure:
-            raise self._undecided(ctx, f"whether it made one of {', '.join(unsure)}")
-        return None
+        noted = ctx.noted.data or {}
+        if "request" in noted:
+            return self.resume(ctx, ctx.noted)
+        return self._among_creates(ctx, inputs) if noted else None
 
     def list(self, ctx: AwsContext) -> Iterator[Live]:
         """Show all objects, where the cloud can list them without being told more."""
@@ -197,7 +174,37 @@ class CloudControlHandler(AwsHandler):
             found = self.client(ctx).items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type)
             yield from (str(one["Identifier"]) for one in found)
 
-    def _sought(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+    def _among_creates(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+        """Look among the creates that AWS still knows of."""
+        requests, identity = self._requests(ctx), self.identity(inputs)
+        unsure: list[str] = []
+        for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
+            event = seen
+            if event.get("OperationStatus") != "SUCCESS":
+                try:
+                    event = requests.ended(seen)
+                except ProviderError as error:
+                    if "identifier" not in error.facts:
+                        raise
+                    continue
+            id = str(event.get("Identifier", ""))
+            if identity is not None and id != identity:
+                continue
+            shown = self._shown(ctx, id)
+            if shown is None:
+                continue
+            if self._marked:
+                if tags.is_own(ctx, self._tags(shown)):
+                    return self._live(id, shown)
+            elif identity is not None:
+                return self._finished(ctx, id, inputs)
+            else:
+                unsure.append(id)
+        if unsure:
+            raise self._undecided(ctx, f"whether it made one of {', '.join(unsure)}")
+        return None
+
+    def _among_all(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
         """Look among all objects for what a create made so long ago that AWS knows nothing of its request."""
         identity = self.identity(inputs)
         if identity is not None:
