@@ -106,7 +106,7 @@ class CloudControlHandler(AwsHandler):
                 raise
             return self._left(ctx, error)
         if event is not None:
-            return self._finished(ctx, str(event["Identifier"]), inputs)
+            return None if self._replaced(ctx, event) else self._finished(ctx, str(event["Identifier"]), inputs)
         return self._among_all(ctx, inputs) if requests.forgotten(noted) else self._among_creates(ctx, inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:

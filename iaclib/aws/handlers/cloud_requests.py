@@ -149,7 +149,7 @@ class Requests:
                     continue
                 raise
             if event.get("OperationStatus") in _RUNNING:
-                return self.ended(event)
+                return self._noted(event)
             done = event.get("OperationStatus") == "SUCCESS"
             if done and not (self.ctx.repeated and spent is not None and spent(event)):
                 return event
@@ -173,7 +173,7 @@ class Requests:
             if "try" not in noted or time.time() - noted["at"] > _TOKEN_LASTS:
                 return None
             event = self.call("create_resource", ClientToken=self._token("create_resource", noted["try"]), **params)
-            return self.ended(event["ProgressEvent"])
+            return self._noted(event["ProgressEvent"])
         except NotFoundError as error:
             if error.facts.get("code") == "RequestTokenNotFoundException":
                 return None
@@ -219,18 +219,13 @@ class Requests:
         return f"{token}-{tried + 1}" if token and tried else token
 
     def ended(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Wait for the end of a request, which is noted durably before.
-
-        The identifier is not noted as the object's id: while a create goes on
-        it may be that of somebody else's object of the same name.
+        """Wait for the end of a request.
 
         Raises:
             ProviderError: It failed.
             OperationTimeoutError: The step's time is up; the request goes on.
         """
         request, pause = str(event["RequestToken"]), 1.0
-        if event.get("OperationStatus") in _RUNNING:
-            self.ctx.checkpoint(data={"request": request, "at": time.time()})
         while event.get("OperationStatus") in _RUNNING:
             if self.ctx.remaining <= 0:
                 msg = (
@@ -244,6 +239,19 @@ class Requests:
         if event.get("OperationStatus") != "SUCCESS":
             raise self.failure(event)
         return event
+
+    def _noted(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the end of the step's own request, which is noted durably before.
+
+        The identifier is not noted as the object's id: while a create goes on
+        it may be that of somebody else's object of the same name.
+
+        Raises:
+            ProviderError: As ``ended``.
+        """
+        if event.get("OperationStatus") in _RUNNING:
+            self.ctx.checkpoint(data={"request": str(event["RequestToken"]), "at": time.time()})
+        return self.ended(event)
 
     def status(self, request: str) -> dict[str, Any]:
         """Ask how a request stands."""

@@ -11,7 +11,7 @@ from any_life import Fragile, Killed, step
 from cloud_control import Cloud, Server
 from iaclib.aws import apigateway, kinesis
 from iaclib.aws.provider import Provider
-from iaclib.errors import ConflictError, InvalidRequestError, UndecidedError
+from iaclib.errors import ConflictError, InvalidRequestError, OperationTimeoutError, UndecidedError
 from iaclib.provider.context import Checkpoint
 from registry_rules import RefusedError
 from virtual import VirtualClock
@@ -257,3 +257,16 @@ def test_a_first_create_that_fails_at_once_takes_one_request(server, provider, m
         provider.handler(BARE).create(ctx, INPUTS)
 
     assert len(server.cloud.requests) == 1
+
+
+def test_waiting_for_what_others_make_is_not_noted_as_ones_own(server, provider):
+    handler, inputs = provider.handler("aws:kinesis:Stream"), {"name": "orders", "shard_count": 1}
+    hasty = step(provider, inputs, [])
+    hasty.token, hasty.deadline = "f" * 32, 0.0
+    with pytest.raises(OperationTimeoutError):  # it goes on
+        handler.create(hasty, inputs | {"name": "other"})
+    noted = [(None, {"try": 0, "at": time.time()})]
+
+    assert handler.find(step(provider, inputs, noted), inputs) is None
+    assert len(noted) == 1
+    assert [id for _, id in server.cloud.objects] == ["other"]
