@@ -75,12 +75,13 @@ class _Call:
             aborted=lambda: self.left_behind,
             log=lambda message: world.log(job, "log", message, 0),
             checkpoint=self.note,
+            noted=job.noted,
         )
 
     def note(self, id: str | None, data: Any) -> None:
         self.world.checkpoint(self.job, id, data)
         noted = self.job.noted
-        self.job.noted = Checkpoint(id or noted.id, data if data is not None else noted.data)
+        self.job.noted = self.context.noted = Checkpoint(id or noted.id, data if data is not None else noted.data)
 
     @property
     def left_behind(self) -> bool:

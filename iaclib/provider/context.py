@@ -20,6 +20,9 @@ class Checkpoint(Struct, frozen=True):
     data: Any = None
 
 
+_NOTHING = Checkpoint()
+
+
 def _no_checkpoint(_id: str | None, _data: Any) -> None:
     """Outside a step nothing needs to be durable."""
 
@@ -47,6 +50,7 @@ class Context(Generic[P]):
         inputs: The inputs that the step is about as state holds them, on create
             too: secrets as ``Secret``, so that a handler can tell what to hide.
         dependencies: The addresses on which the resource depends directly.
+        noted: What the step has noted so far, also before a kill.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what is told of one step
@@ -68,6 +72,7 @@ class Context(Generic[P]):
         aborted: Callable[[], bool] = bool,
         log: Callable[[str], None] = _no_log,
         checkpoint: Callable[[str | None, Any], None] = _no_checkpoint,
+        noted: Checkpoint = _NOTHING,
     ) -> None:
         self.address = address
         self.urn = urn
@@ -86,6 +91,7 @@ class Context(Generic[P]):
         self._aborted = aborted
         self._log = log
         self._checkpoint = checkpoint
+        self.noted = noted
 
     def __repr__(self) -> str:
         return f"<Context {self.urn}>"

@@ -305,9 +305,9 @@ class _Reading:
         )
 
     def _part(self, key: str, node: Any) -> Shape:
-        """Give the shape of an object's key; of text by whose name nobody should see it, one that says so."""
+        """Give the shape of an object's key; of what nobody should see, by its name or by what is said of it, one that says so."""
         at = self._followed(node)
-        if not (key.endswith(NESTED_HIDDEN) and _is_text(at)):
+        if key not in self.entry.get("sec", ()) and not (key.endswith(NESTED_HIDDEN) and _is_text(at)):
             return self.shape(node)
         return self.shape({**({"k": at} if isinstance(at, str) else at), "hidden": True})
 

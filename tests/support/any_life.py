@@ -134,4 +134,5 @@ def step(provider: Any, inputs: dict[str, Any], noted: list[tuple[str | None, An
     return Context(
         "it", "one/prod:it", "one/prod", provider, token="0123456789abcdef" * 2, inputs=inputs,
         sleep=lambda _seconds: None, checkpoint=lambda known, data: noted.append((known, data)),
+        noted=Checkpoint(*noted[-1]) if noted else Checkpoint(),
     )  # fmt: skip

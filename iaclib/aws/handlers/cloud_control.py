@@ -61,7 +61,7 @@ class CloudControlHandler(AwsHandler):
 
     def create(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live:
         """Create the object by one request, which a repeated call joins."""
-        requests = self._requests(ctx, inputs)
+        requests = self._requests(ctx)
         try:
             event = requests.run(
                 "create_resource",
@@ -98,62 +98,32 @@ class CloudControlHandler(AwsHandler):
         inputs = reveal(dict(ctx.inputs))
         if checkpoint.id is not None:
             return self._finished(ctx, checkpoint.id, inputs)
-        requests = self._requests(ctx, inputs)
+        requests, noted = self._requests(ctx), checkpoint.data or {}
         try:
-            event = requests.resumed(checkpoint.data or {}, DesiredState=self._desired(ctx, inputs))
+            event = requests.resumed(noted, DesiredState=self._desired(ctx, inputs))
         except ProviderError as error:
             if "identifier" not in error.facts:  # it could not be asked
                 raise
             return self._left(ctx, error)
-        return self.find(ctx, inputs) if event is None else self._finished(ctx, str(event["Identifier"]), inputs)
+        if event is not None:
+            return None if self._replaced(ctx, event) else self._finished(ctx, str(event["Identifier"]), inputs)
+        return self._among_all(ctx, inputs) if requests.forgotten(noted) else self._among_creates(ctx, inputs)
 
     def find(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
-        """Find what this step's create made, among the creates that AWS still knows of.
+        """Find what this step's create made; before its call it was noted that there may be something.
 
         Raises:
             UndecidedError: There were creates of the type, and nothing tells which is this step's.
         """
-        requests, identity = self._requests(ctx, inputs), self.identity(inputs)
-        unsure: list[str] = []
-        for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
-            event = seen
-            if event.get("OperationStatus") != "SUCCESS":
-                try:
-                    event = requests.ended(seen)
-                except ProviderError as error:
-                    if "identifier" not in error.facts:
-                        raise
-                    continue
-            id = str(event.get("Identifier", ""))
-            if identity is not None and id != identity:
-                continue
-            shown = self._shown(ctx, id)
-            if shown is None:
-                continue
-            if self._marked:
-                if tags.is_own(ctx, self._tags(shown)):
-                    return self._live(id, shown)
-            elif identity is not None:
-                return self._finished(ctx, id, inputs)
-            else:
-                unsure.append(id)
-        if unsure:
-            msg = (
-                f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} carry no mark of who made "
-                f"them, expected to learn whether it made one of {', '.join(unsure)}; look at them in AWS, then say "
-                f"engine.resolve({ctx.stack!r}, {ctx.address!r}, adopt='its id'), or absent=True if it made none"
-            )
-            raise UndecidedError(msg, address=ctx.address)
-        return None
+        noted = ctx.noted.data or {}
+        if "request" in noted:
+            return self.resume(ctx, ctx.noted)
+        return self._among_creates(ctx, inputs) if noted else None
 
     def list(self, ctx: AwsContext) -> Iterator[Live]:
         """Show all objects, where the cloud can list them without being told more."""
-        handler = self.cloud.handlers.get("list")
-        if handler is None or handler.needs:
-            return
-        requests = self._requests(ctx)
-        for one in requests.client.items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type):
-            live = self.read(ctx, str(one["Identifier"]))
+        for id in self._ids(ctx):
+            live = self.read(ctx, id)
             if live is not None:
                 yield live
 
@@ -193,13 +163,73 @@ class CloudControlHandler(AwsHandler):
             and known.wire not in self.cloud.write_only
         )
 
-    def _requests(self, ctx: AwsContext, inputs: Mapping[str, Any] | None = None) -> Requests:
-        """Make requests; with hidden values among the inputs they are silent."""
-        sent = {} if inputs is None else to_vendor(self.facts, inputs)
-        hidden = any(values(sent, path) for path in self.cloud.write_only)
-        return Requests(ctx, self.cloud.type, secret=hidden or has_secret(ctx.inputs))
+    @property
+    def _listable(self) -> bool:
+        """Whether the cloud lists all objects without being told more."""
+        handler = self.cloud.handlers.get("list")
+        return handler is not None and not handler.needs
 
-    def _desired(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Secret[str]:
+    def _ids(self, ctx: AwsContext) -> Iterator[str]:
+        if self._listable:
+            found = self.client(ctx).items("list_resources", "ResourceDescriptions", TypeName=self.cloud.type)
+            yield from (str(one["Identifier"]) for one in found)
+
+    def _among_creates(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+        """Look among the creates that AWS still knows of."""
+        requests, identity = self._requests(ctx), self.identity(inputs)
+        unsure: list[str] = []
+        for seen in requests.listed(("CREATE",), ("PENDING", "IN_PROGRESS", "SUCCESS")):
+            event = seen
+            if event.get("OperationStatus") != "SUCCESS":
+                try:
+                    event = requests.ended(seen)
+                except ProviderError as error:
+                    if "identifier" not in error.facts:
+                        raise
+                    continue
+            id = str(event.get("Identifier", ""))
+            if identity is not None and id != identity:
+                continue
+            shown = self._shown(ctx, id)
+            if shown is None:
+                continue
+            if self._marked:
+                if tags.is_own(ctx, self._tags(shown)):
+                    return self._live(id, shown)
+            elif identity is not None:
+                return self._finished(ctx, id, inputs)
+            else:
+                unsure.append(id)
+        if unsure:
+            raise self._undecided(ctx, f"whether it made one of {', '.join(unsure)}")
+        return None
+
+    def _among_all(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> Live | None:
+        """Look among all objects for what a create made so long ago that AWS knows nothing of its request."""
+        identity = self.identity(inputs)
+        if identity is not None:
+            return self._finished(ctx, identity, inputs)
+        if not self._marked or not self._listable:
+            raise self._undecided(ctx, "whether it made one, since AWS has forgotten the request")
+        for id in self._ids(ctx):
+            shown = self._shown(ctx, id)
+            if shown is not None and tags.is_own(ctx, self._tags(shown)):
+                return self._live(id, shown)
+        return None
+
+    def _undecided(self, ctx: AwsContext, what: str) -> UndecidedError:
+        why = "can't be listed" if self._marked else "carry no mark of who made them"
+        msg = (
+            f"{ctx.address}: a create was interrupted, and objects of {self.cloud.type} {why}, expected to learn {what}; "
+            f"look at them in AWS, then say engine.resolve({ctx.stack!r}, {ctx.address!r}, adopt='its id'), "
+            "or absent=True if it made none"
+        )
+        return UndecidedError(msg, address=ctx.address)
+
+    def _requests(self, ctx: AwsContext) -> Requests:
+        return Requests(ctx, self.cloud.type, secret=has_secret(ctx.inputs))
+
+    def _desired(self, ctx: AwsContext, inputs: Mapping[str, Any]) -> str | Secret[str]:
         """Spell what a create asks for; the same for each repetition."""
         wanted = to_vendor(self.facts, inputs)
         name, known = self.facts.tags, self.cloud.tags
@@ -208,7 +238,7 @@ class CloudControlHandler(AwsHandler):
             wanted.pop(known.wire, None)
             if known.at_create and (self.markable or given):
                 wanted |= to_vendor(self.facts, {name: tags.with_own(ctx, given) if self.markable else given})
-        return _text(wanted)
+        return _text(ctx, wanted)
 
     def _replaced(self, ctx: AwsContext, event: Mapping[str, Any]) -> bool:
         """Whether what an earlier create made is gone by now, or is another's of the same id: then it is no answer."""
@@ -262,8 +292,8 @@ class CloudControlHandler(AwsHandler):
         tagging = self._tagging(before, after, shown)
         operations = patch(self.cloud, sides[0], sides[1], shown, baseline, tagging)
         if operations:
-            requests = self._requests(ctx, after)
-            requests.run("update_resource", Identifier=id, PatchDocument=_text(operations))
+            requests = self._requests(ctx)
+            requests.run("update_resource", Identifier=id, PatchDocument=_text(ctx, operations))
 
     def _tagging(
         self, before: Mapping[str, Any], after: Mapping[str, Any], shown: Mapping[str, Any]
@@ -327,9 +357,10 @@ class CloudControlHandler(AwsHandler):
                 yield name, "lower" if found[1] == "lowercase" else "upper"
 
 
-def _text(value: Any) -> Secret[str]:
-    """Spell properties for the wire; errors of the call must not repeat them."""
-    return Secret(json.dumps(value, sort_keys=True, separators=(",", ":")))
+def _text(ctx: AwsContext, value: Any) -> str | Secret[str]:
+    """Spell properties for the wire; where one is secret, errors of the call must not repeat them."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return Secret(text) if has_secret(ctx.inputs) else text
 
 
 def _set(facts: TypeFacts, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ _PAUSE = 5.0  # seconds between two questions where the service names none, reac
 _LONGEST = 60.0
 _TRIES = 32  # requests of one step: a client token is good for one request, also for one that failed
 _TOKEN_LASTS = 30 * 3600.0  # seconds; a client token leads to its request for a day and a half
+_REQUESTS_LAST = 6.5 * 86400.0  # seconds; AWS knows of requests for seven days
 _FIRST_TEXT = 400
 
 _REPLACE = (
@@ -148,7 +149,7 @@ class Requests:
                     continue
                 raise
             if event.get("OperationStatus") in _RUNNING:
-                return self.ended(event)
+                return self._noted(event)
             done = event.get("OperationStatus") == "SUCCESS"
             if done and not (self.ctx.repeated and spent is not None and spent(event)):
                 return event
@@ -172,7 +173,7 @@ class Requests:
             if "try" not in noted or time.time() - noted["at"] > _TOKEN_LASTS:
                 return None
             event = self.call("create_resource", ClientToken=self._token("create_resource", noted["try"]), **params)
-            return self.ended(event["ProgressEvent"])
+            return self._noted(event["ProgressEvent"])
         except NotFoundError as error:
             if error.facts.get("code") == "RequestTokenNotFoundException":
                 return None
@@ -181,6 +182,11 @@ class Requests:
             if "identifier" in error.facts:
                 raise
             return None  # refused as such: if it ever was made, it was with other content, by another version
+
+    @staticmethod
+    def forgotten(noted: Mapping[str, Any]) -> bool:
+        """Tell whether what was noted is so long ago that AWS no longer lists its request."""
+        return "at" in noted and time.time() - noted["at"] > _REQUESTS_LAST
 
     def _others_ended(self, params: Mapping[str, Any]) -> bool:
         """Wait for the requests on the same object that go on; tell whether there was one."""
@@ -213,18 +219,13 @@ class Requests:
         return f"{token}-{tried + 1}" if token and tried else token
 
     def ended(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Wait for the end of a request, which is noted durably before.
-
-        The identifier is not noted as the object's id: while a create goes on
-        it may be that of somebody else's object of the same name.
+        """Wait for the end of a request.
 
         Raises:
             ProviderError: It failed.
             OperationTimeoutError: The step's time is up; the request goes on.
         """
         request, pause = str(event["RequestToken"]), 1.0
-        if event.get("OperationStatus") in _RUNNING:
-            self.ctx.checkpoint(data={"request": request})
         while event.get("OperationStatus") in _RUNNING:
             if self.ctx.remaining <= 0:
                 msg = (
@@ -238,6 +239,19 @@ class Requests:
         if event.get("OperationStatus") != "SUCCESS":
             raise self.failure(event)
         return event
+
+    def _noted(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Wait for the end of the step's own request, which is noted durably before.
+
+        The identifier is not noted as the object's id: while a create goes on
+        it may be that of somebody else's object of the same name.
+
+        Raises:
+            ProviderError: As ``ended``.
+        """
+        if event.get("OperationStatus") in _RUNNING:
+            self.ctx.checkpoint(data={"request": str(event["RequestToken"]), "at": time.time()})
+        return self.ended(event)
 
     def status(self, request: str) -> dict[str, Any]:
         """Ask how a request stands."""

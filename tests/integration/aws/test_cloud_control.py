@@ -32,6 +32,7 @@ from iaclib.provider.context import Checkpoint
 from virtual import VirtualClock
 
 STREAM = {"name": "orders", "shard_count": 1}
+ASKED = (None, {"try": 0, "at": 2e9})
 LOGIN = "hunter2-and-more"
 
 
@@ -166,7 +167,7 @@ def test_somebody_elses_object_is_never_taken_over(server, provider, stream):
         stream.create(step(provider, STREAM, []), STREAM)
 
     assert caught.value.existing_id == "orders"
-    assert stream.find(step(provider, STREAM, []), STREAM) is None
+    assert stream.find(step(provider, STREAM, [ASKED]), STREAM) is None
 
 
 def test_what_cannot_be_changed_says_how_to_replace_it(server, provider, stream):
@@ -249,12 +250,24 @@ def test_a_request_that_the_cloud_forgot_is_found_by_its_mark(server, provider, 
 def test_objects_without_a_mark_are_never_guessed(server, provider):
     handler = provider.handler("aws:apigateway:Deployment")
     inputs = {"rest_api_id": "api"}
-    ctx = step(provider, inputs, [])
-    assert handler.find(ctx, inputs) is None
-    handler.create(ctx, inputs)
+    assert handler.find(step(provider, inputs, [ASKED]), inputs) is None
+    handler.create(step(provider, inputs, []), inputs)
 
     with pytest.raises(UndecidedError, match="look at them in AWS"):
-        handler.find(ctx, inputs)
+        handler.find(step(provider, inputs, [ASKED]), inputs)
+    assert handler.find(step(provider, inputs, []), inputs) is None  # it was killed before it asked
+
+
+def test_a_create_that_failed_is_known_by_its_request(server, provider):
+    """Whatever else was made of the type meanwhile."""
+    handler, inputs, noted = provider.handler("aws:apigateway:Deployment"), {"rest_api_id": "api"}, []
+    handler.create(step(provider, inputs, []), inputs)
+    server.cloud.tokens.clear()
+    server.cloud.fail = ["GeneralServiceException"]
+    with pytest.raises(ProviderError):
+        handler.create(step(provider, inputs, noted), inputs)
+
+    assert handler.find(step(provider, inputs, noted), inputs) is None
 
 
 def test_our_tags_and_those_of_others_stay(server, provider, stream):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import iaclib as iac
@@ -9,7 +11,7 @@ from any_life import Fragile, Killed, step
 from cloud_control import Cloud, Server
 from iaclib.aws import apigateway, kinesis
 from iaclib.aws.provider import Provider
-from iaclib.errors import ConflictError, InvalidRequestError, UndecidedError
+from iaclib.errors import ConflictError, InvalidRequestError, OperationTimeoutError, UndecidedError
 from iaclib.provider.context import Checkpoint
 from registry_rules import RefusedError
 from virtual import VirtualClock
@@ -161,6 +163,33 @@ def test_a_token_that_aws_has_forgotten_makes_no_second_object(server, provider)
     assert len(server.cloud.objects) == 1
 
 
+@pytest.mark.parametrize("noted", [{"try": 0}, {"request": "forgotten"}])
+def test_a_create_that_aws_has_forgotten_is_sought_among_all_objects(server, provider, noted):
+    type, inputs = "aws:kinesis:Stream", {"name": "orders", "shard_count": 1}
+    handler, ctx = provider.handler(type), step(provider, inputs, [])
+    long_ago = Checkpoint(None, noted | {"at": time.time() - 8 * 86400})
+    handler.create(ctx, inputs | {"name": "other"})
+    server.cloud.objects["AWS::Kinesis::Stream", "other"]["Tags"] = []
+    server.cloud.tokens.clear()
+    absent = handler.resume(step(provider, inputs, []), long_ago)
+    handler.create(ctx, inputs)
+    server.cloud.requests.clear()
+
+    assert absent is None
+    assert handler.resume(step(provider, inputs, []), long_ago).id == "orders"
+
+
+def test_a_create_that_aws_has_forgotten_and_nothing_marks_is_never_guessed(server, provider):
+    handler = provider.handler(BARE)
+
+    with pytest.raises(
+        UndecidedError, match=r"has forgotten the request; look at them in AWS, then say engine\.resolve"
+    ):
+        handler.resume(step(provider, INPUTS, []), Checkpoint(None, {"try": 0, "at": 0.0}))
+
+    assert not server.cloud.objects
+
+
 def test_a_create_that_aws_refuses_as_such_never_was(server, provider):
     """It was refused the first time too."""
 
@@ -228,3 +257,16 @@ def test_a_first_create_that_fails_at_once_takes_one_request(server, provider, m
         provider.handler(BARE).create(ctx, INPUTS)
 
     assert len(server.cloud.requests) == 1
+
+
+def test_waiting_for_what_others_make_is_not_noted_as_ones_own(server, provider):
+    handler, inputs = provider.handler("aws:kinesis:Stream"), {"name": "orders", "shard_count": 1}
+    hasty = step(provider, inputs, [])
+    hasty.token, hasty.deadline = "f" * 32, 0.0
+    with pytest.raises(OperationTimeoutError):  # it goes on
+        handler.create(hasty, inputs | {"name": "other"})
+    noted = [(None, {"try": 0, "at": time.time()})]
+
+    assert handler.find(step(provider, inputs, noted), inputs) is None
+    assert len(noted) == 1
+    assert [id for _, id in server.cloud.objects] == ["other"]

@@ -7,7 +7,7 @@ import pytest
 import iaclib as iac
 from any_type import inputs_of
 from cloud_control import Server
-from iaclib.aws import amazonmq
+from iaclib.aws import amazonmq, lambda_
 from iaclib.aws.provider import Provider
 from iaclib.errors import ApplyFailed, InvalidPropertyError
 from iaclib.plan.plan import Plan
@@ -86,3 +86,17 @@ def test_a_wrong_password_within_a_value_is_not_repeated():
 
     assert "users[0].password" in str(caught.value)
     assert SECRETS["short"] not in str(caught.value)
+
+
+def test_what_is_only_never_shown_is_no_secret(server):
+    """The code of a function isn't: then what AWS says of it is told."""
+    server.cloud.fail, server.cloud.said = ["InvalidRequest"], "the runtime is gone"
+    provider = Provider(region="eu-west-1", endpoint_url=server.url)
+    with iac.Stack("prod", project="shop") as stack:
+        lambda_.Function("it", **inputs_of("aws:lambda:Function"))
+
+    engine = iac.Engine(state="memory:", providers=[provider], _clock=VirtualClock())
+    with engine, pytest.raises(ApplyFailed) as caught:
+        engine.apply(stack)
+
+    assert "the runtime is gone" in str(caught.value.exceptions[0])

@@ -4,6 +4,7 @@ import pytest
 
 from iaclib.model.values import UNKNOWN, Secret
 from iaclib.schema.hiding import hide
+from iaclib.schema.pack import pack
 from iaclib.schema.shapes import Shape
 
 LOGIN = Shape(
@@ -42,3 +43,34 @@ def test_what_a_shape_says_is_secret_becomes_so(shape, value, hidden):
 )
 def test_everything_else_is_left_as_it_is(shape, value):
     assert hide(shape, value, Secret) is value
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "property", "value", "secret"),
+    [
+        ("amazonmq", "Broker", "users", [{"username": "shop", "password": "hunter2"}], "hunter2"),
+        ("rds", "DBInstance", "master_user_password", "hunter2", None),  # as a whole: its property says so
+        (
+            "events",
+            "Connection",
+            "auth_parameters",
+            {"invocation_http_parameters": {"header_parameters": [{"key": "x", "value": "hunter2"}]}},
+            "hunter2",
+        ),
+        (
+            "glue",
+            "Connection",
+            "connection_input",
+            {"name": "x", "authentication_configuration": {"custom_authentication_credentials": {"a": "hunter2"}}},
+            {"a": "hunter2"},
+        ),
+    ],
+)
+def test_facts_say_which(service, name, property, value, secret):
+    """By names such as passwords have, and by what was reviewed of those that have none."""
+    facts = pack("aws").facts(service, name).properties[property]
+    made = []
+    hide(facts.shape, value, made.append)
+
+    assert made == ([] if secret is None else [secret])
+    assert facts.secret is (secret is None)
