@@ -53,7 +53,7 @@ def _guard(name: str, value: Any, facts: TypeFacts | None, like: Any = None) -> 
     known = facts.properties.get(name) if facts is not None else None
     if isinstance(like, Secret) or (known is not None and known.secret):
         return Secret(value)
-    if known is not None:
+    if known is not None and not known.computed:  # what the cloud makes up is secret as a whole or not at all
         value = hide(known.shape, value, Secret)
     if isinstance(like, dict) and isinstance(value, dict):
         return {key: _guard("", item, None, like.get(key)) for key, item in value.items()}

@@ -8,6 +8,7 @@ from iaclib.model.values import has_secret
 from iaclib.plan.changes import Action
 from iaclib.plan.facts import view
 from iaclib.plan.recorded import recorded_options
+from iaclib.schema.hiding import could_hide
 
 if TYPE_CHECKING:
     from iaclib.plan.node import Node
@@ -36,5 +37,6 @@ def _keeps_secret(node: Node) -> bool:
     return bool(
         declared.options.secret_outputs
         or seen.secrets.difference(seen.secret)
+        or any(name in declared.expressions and could_hide(shape, declared.inputs[name]) for name, shape in seen.hiding)
         or (declared.options.on_delete and has_secret(recorded_options(declared)))  # the only option that may hold one
     )

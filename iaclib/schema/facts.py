@@ -7,14 +7,12 @@ engine and the simulated cloud work by them alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct, field
 
+from iaclib.schema.cloud import CloudFacts
 from iaclib.schema.shapes import Shape
-
-if TYPE_CHECKING:
-    from iaclib.schema.cloud import CloudFacts  # noqa: TC004 - most programs need no pack, and none needs the annotation
 
 
 class PropertyFacts(Struct, frozen=True):

@@ -2,8 +2,10 @@
 
 import pytest
 
+from iaclib.model.addresses import StackRef
+from iaclib.model.expressions import Ref
 from iaclib.model.values import UNKNOWN, Secret
-from iaclib.schema.hiding import hide
+from iaclib.schema.hiding import could_hide, hide
 from iaclib.schema.pack import pack
 from iaclib.schema.shapes import Shape
 
@@ -11,6 +13,7 @@ LOGIN = Shape(
     "object", properties={"name": Shape("str"), "password": Shape("str", secret=True)}, wire={"password": "P"}
 )
 NAMED = Shape("object", properties={"name": Shape("str")}, wire={"name": "N"})
+REF = Ref(StackRef("shop", "prod"), "other", "name")
 KEPT = {"name": "shop", "password": "hunter2"}
 
 
@@ -74,3 +77,23 @@ def test_facts_say_which(service, name, property, value, secret):
 
     assert made == ([] if secret is None else [secret])
     assert facts.secret is (secret is None)
+
+
+@pytest.mark.parametrize(
+    ("value", "could"),
+    [
+        (REF, True),
+        ([REF], True),
+        ([{"username": REF}], False),
+        ([{"username": "shop", "groups": REF}], False),
+        ([{"username": "shop"}], False),
+    ],
+)
+def test_what_is_not_known_yet_may_hold_a_secret_where_its_shape_has_a_place_for_one(value, could):
+    assert could_hide(pack("aws").facts("amazonmq", "Broker").properties["users"].shape, value) is could
+
+
+def test_a_shape_that_holds_itself_has_an_end():
+    shape = pack("aws").facts("wafv2", "WebACL").properties["rules"].shape
+
+    assert could_hide(shape, REF) is False
