@@ -102,6 +102,7 @@ class Slow(iac.Stack, project="fleet"):
 if __name__ == "__main__":
     from iaclib.fleet import EngineSettings, Fleet, Member
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started with it ignored
     members = [Member(Slow, f"s{number}", {"folder": sys.argv[1]}) for number in range(3)]
     fleet = Fleet(members, engine=EngineSettings(f"sqlite:///{sys.argv[1]}/s.db"), workers=2)
     try:
