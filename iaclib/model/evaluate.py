@@ -24,14 +24,12 @@ from iaclib.model.expressions import (
     Ref,
     Secretive,
 )
-from iaclib.model.values import UNKNOWN, Secret, has_secret, has_unknown, leaves, plain, reveal
+from iaclib.model.values import UNKNOWN, Secret, has_secret, has_unknown, holds, leaves, plain, reveal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Lookup = Callable[[str, str], Any]
-
-_NONE: frozenset[tuple[str, str]] = frozenset()
 
 
 class TextError(InvalidPropertyError, TypeError):
@@ -40,19 +38,7 @@ class TextError(InvalidPropertyError, TypeError):
 
 def has_expr(value: Any) -> bool:
     """Tell whether a lowered value holds an expression."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        kind = type(item)
-        if kind is str or kind is int or kind is bool or item is None:
-            continue
-        if kind is dict:
-            stack.extend(item.values())
-        elif kind is list:
-            stack.extend(item)
-        elif isinstance(item, Expr):
-            return True
-    return False
+    return holds(value, Expr)
 
 
 def expressions_in(inputs: Mapping[str, Any]) -> dict[str, list[Ref | Looked]]:
@@ -62,24 +48,7 @@ def expressions_in(inputs: Mapping[str, Any]) -> dict[str, list[Ref | Looked]]:
 
 def refs(value: Any) -> frozenset[tuple[str, str]]:
     """Give the (address, field) pairs that a lowered value refers to."""
-    if isinstance(value, Ref):
-        if value._refs is None:
-            value._refs = frozenset(((value.address, value.field),))
-        return value._refs
-    if isinstance(value, Expr):
-        if value._refs is None:
-            value._refs = _union(value.children())
-        return value._refs
-    if isinstance(value, dict | list):
-        return _union([leaf for leaf in leaves(value) if isinstance(leaf, Expr)])
-    return _NONE
-
-
-def _union(values: Any) -> frozenset[tuple[str, str]]:
-    found = [part for part in map(refs, values) if part]
-    if not found:
-        return _NONE
-    return found[0] if len(found) == 1 else found[0].union(*found[1:])
+    return frozenset((node.address, node.field) for node in ref_nodes(value))
 
 
 def ref_nodes(value: Any) -> list[Ref]:

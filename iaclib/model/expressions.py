@@ -32,11 +32,10 @@ class Expr:
     ``depth`` counts nesting, containers included; beyond 100 is refused.
     """
 
-    __slots__ = ("_key", "_refs", "_secret", "depth")
+    __slots__ = ("_key", "_secret", "depth")
 
     depth: int
     _key: bytes | None
-    _refs: frozenset[tuple[str, str]] | None
     _secret: bool | None
 
     def __init__(self, depth: int = 1) -> None:
@@ -45,7 +44,6 @@ class Expr:
             raise DeclarationError(msg)
         self.depth = depth
         self._key = None
-        self._refs = None
         self._secret = None
 
     @property
@@ -85,7 +83,7 @@ class Ref(Expr):
 
     def __init__(self, stack: StackRef, address: str, field: str, *, secret: bool = False) -> None:
         self.depth = 1
-        self._key = self._refs = None
+        self._key = None
         self._secret = secret
         self.stack = stack
         self.address = address

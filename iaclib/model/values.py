@@ -205,38 +205,31 @@ def leaves(value: Any) -> Iterator[Any]:
             yield item
 
 
-def has_secret(value: Any) -> bool:
-    """Tell whether a Secret is anywhere in a value; asked of every value that is kept, and mostly of plain ones."""
+def holds(value: Any, kind: type) -> bool:
+    """Tell whether a leaf of a kind is anywhere in a value; asked of every value, and mostly of plain ones."""
     stack = [value]
     while stack:
         item = stack.pop()
-        kind = type(item)
-        if kind is str or kind is int or kind is bool or item is None:
+        own = type(item)
+        if own is str or own is int or own is bool or item is None:
             continue
         if isinstance(item, dict):
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
-        elif isinstance(item, Secret):
+        elif isinstance(item, kind):
             return True
     return False
+
+
+def has_secret(value: Any) -> bool:
+    """Tell whether a Secret is anywhere in a value."""
+    return holds(value, Secret)
 
 
 def has_unknown(value: Any) -> bool:
     """Tell whether any part of a value is unknown."""
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        kind = type(item)
-        if kind is str or kind is int or kind is bool or item is None:
-            continue
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif item is UNKNOWN:
-            return True
-    return False
+    return holds(value, Unknown)
 
 
 def reveal(value: Any) -> Any:
